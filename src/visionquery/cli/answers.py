@@ -1,0 +1,45 @@
+"""How a response leaves the process, the same for every command that searches."""
+
+import sys
+
+import typer
+
+from visionquery.cli.output import on_terminal, print_document, print_paths, say
+from visionquery.search.result import Hit, Response
+
+__all__ = ["answer"]
+
+_CLOSEST_SHOWN = 3
+
+
+def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
+    """Write a response and exit: 0 with hits, 1 without."""
+    if json:
+        from visionquery.present.documents import search_document
+
+        print_document(search_document(response))
+    elif null or not on_terminal():
+        print_paths([hit.path for hit in response if hit.path is not None], null=null)
+    elif response:
+        _show(response.hits)
+    if not response and not json and not quiet:
+        _say_nothing_found(response)
+    raise typer.Exit(0 if response else 1)
+
+
+def _show(hits: tuple[Hit, ...]) -> None:
+    from visionquery.present.tables import hits_table, print_table
+
+    print_table(hits_table(hits), sys.stdout)
+
+
+def _say_nothing_found(response: Response) -> None:
+    if not response.closest:
+        say("Nothing was found.")
+        return
+    say("Nothing here matches well enough. The closest, probably not what you meant:")
+    if on_terminal():
+        _show(response.closest[:_CLOSEST_SHOWN])
+    else:
+        for hit in response.closest[:_CLOSEST_SHOWN]:
+            say(f"  {hit.confidence * 100:3.0f} %  {hit.path}")

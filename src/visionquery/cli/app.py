@@ -1,0 +1,67 @@
+"""The tree of commands, and how every error leaves the process: one sentence, one code."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from visionquery import __version__
+from visionquery.cli import demo, evaluate, index, models, remove, search, similar, status
+from visionquery.cli.output import say
+from visionquery.errors import VisionQueryError, outcome_of
+
+__all__ = ["app", "run"]
+
+_INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt."""
+
+app = typer.Typer(
+    name="visionquery",
+    help="Search your pictures in plain words: local, fast, nothing leaves this machine.",
+    epilog="Exit codes: 0 done, 1 nothing good enough found, 2 wrong input, 3 model missing or "
+    "broken, 4 library cannot be used, 5 remote engine failed, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("search")(search.search)
+app.command("index")(index.index)
+app.command("similar")(similar.similar)
+app.command("status")(status.status)
+app.command("remove")(remove.remove)
+app.command("eval")(evaluate.evaluate)
+app.command("demo")(demo.demo)
+app.add_typer(models.app, name="models")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"visionquery {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[  # noqa: ARG001 - the callback acts on it before any command
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code; errors go to stderr as one sentence."""
+    try:
+        app(args=list(arguments), prog_name="visionquery")
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 0
+        if code == _INTERRUPTED:
+            say("Interrupted. Everything finished so far is kept; run it again to go on.")
+        return code
+    except VisionQueryError as error:
+        say(str(error))
+        outcome = outcome_of(error)
+        return outcome.exit_code if outcome else 1
+    return 0

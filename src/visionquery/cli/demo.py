@@ -1,0 +1,116 @@
+"""`visionquery demo`: the whole program on photographs that a Python package carries."""
+
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from visionquery.cli.options import JsonFlag, ModelOption, QuietFlag
+from visionquery.cli.output import on_terminal, print_document, print_lines, say
+from visionquery.cli.session import add_paths, open_library
+from visionquery.errors import InputError
+from visionquery.library import Library
+from visionquery.present.text import count, duration
+from visionquery.search.result import Response
+
+__all__ = ["demo"]
+
+PHOTOGRAPHS = (
+    "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png",
+    "coffee.png", "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png",
+    "moon.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png",
+)  # fmt: skip
+
+QUESTIONS = (
+    "a cat",
+    "a cup of coffee",
+    "a motorcycle in a garage",
+    "a rocket at the launch pad",
+    "stars and galaxies in the night sky",
+    "a smiling woman in a space suit",
+    "old coins",
+)
+
+_SHOWN = 3
+_PREVIEW_COLUMNS = 24
+_PREVIEW_ROWS = 8
+
+
+def demo(model: ModelOption = None, json: JsonFlag = False, quiet: QuietFlag = False) -> None:
+    """Index a few real photographs and ask them a handful of questions."""
+    folder = _photographs()
+    with (
+        tempfile.TemporaryDirectory(prefix="visionquery-demo-") as temporary,
+        open_library(
+            library=str(Path(temporary) / "library"), model=model, create=True, quiet=quiet
+        ) as library,
+    ):
+        photographs = [folder / name for name in PHOTOGRAPHS if (folder / name).exists()]
+        report = add_paths(library, photographs, quiet=quiet)
+        if not quiet:
+            say(
+                f"Indexed {count(report.added, 'photograph')} of scikit-image with "
+                f"{library.status().model} in {duration(report.seconds)}.\n"
+            )
+        responses = [library.search(q, limit=_SHOWN, min_confidence=0) for q in QUESTIONS]
+        if json:
+            _print_json(library, responses)
+        else:
+            for response in responses:
+                _show(response)
+    if not (json or quiet):
+        say('Now your own: visionquery search "a dog on a beach" ~/Pictures')
+
+
+def _photographs() -> Path:
+    spec = find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "The demo shows photographs of scikit-image, which is not installed. "
+            "Install it with: pip install 'visionquery[demo]'"
+        )
+    return Path(spec.origin).parent / "data"
+
+
+def _print_json(library: Library, responses: list[Response]) -> None:
+    from visionquery.present.documents import search_document
+
+    print_document(
+        {
+            "images": library.status().images,
+            "searches": [search_document(response) for response in responses],
+        }
+    )
+
+
+def _show(response: Response) -> None:
+    if on_terminal():
+        _show_pictures(response)
+        return
+    print_lines(f"{response.query}")
+    for hit in response:
+        name = Path(hit.path or "").name
+        print_lines(f"  {hit.rank}. {name:24} {hit.confidence * 100:3.0f} %")
+
+
+def _show_pictures(response: Response) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from visionquery.images.thumbnails import thumbnail
+    from visionquery.present.previews import half_blocks
+    from visionquery.present.tables import print_table
+
+    table = Table(box=None, pad_edge=False, show_header=False, title=response.query,
+                  title_style="bold", title_justify="left")
+    cells = []
+    for hit in response:
+        pixels = thumbnail(
+            Path(hit.path or ""), width=_PREVIEW_COLUMNS, height=2 * _PREVIEW_ROWS
+        )
+        caption = Text(f"{Path(hit.path or '').name}  {hit.confidence * 100:.0f} %", style="dim")
+        cells.append(Text("\n").join([*half_blocks(pixels), caption]))
+        table.add_column(width=_PREVIEW_COLUMNS + 2, no_wrap=True)
+    table.add_row(*cells)
+    print_table(table, sys.stdout)
+    print_lines("")

@@ -1,0 +1,99 @@
+"""`visionquery models list|pull|verify`"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from visionquery.cli.options import JsonFlag, QuietFlag
+from visionquery.cli.output import print_document, print_lines, say
+from visionquery.cli.session import settings
+from visionquery.errors import ChecksumMismatchError
+from visionquery.models.acquire import acquire
+from visionquery.models.catalog import catalog, resolve
+from visionquery.models.spec import ModelSpec
+from visionquery.models.weights import Check, available, download_bytes, verify
+from visionquery.present.progress import download_progress
+from visionquery.present.text import size
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The models that can encode pictures and words.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Catalog name, alias or folder.")]
+
+
+@app.command("list")
+def list_models(json: JsonFlag = False) -> None:
+    """List the catalog: what each model is, its size and licence, and whether it is here."""
+    specs = catalog()
+    if json:
+        print_document({"models": [_facts(spec) for spec in specs]})
+        return
+    from visionquery.present.tables import print_table, rows_table
+
+    rows = [
+        (
+            spec.name,
+            "yes" if available(spec) else "no",
+            size(download_bytes(spec)),
+            str(spec.embed_dim),
+            spec.license,
+            spec.summary,
+        )
+        for spec in specs
+    ]
+    names = ("model", "here", "size", "dim", "licence", "what it is")
+    print_table(rows_table(names, rows), sys.stdout)
+
+
+def _facts(spec: ModelSpec) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "aliases": list(spec.aliases),
+        "available": available(spec),
+        "size_bytes": download_bytes(spec),
+        "embed_dim": spec.embed_dim,
+        "license": spec.license,
+        "languages": list(spec.languages),
+        "summary": spec.summary,
+        "fingerprint": spec.identity.fingerprint,
+    }
+
+
+@app.command("pull")
+def pull_model(name: NameArgument, quiet: QuietFlag = False) -> None:
+    """Fetch a model's files, resumed where an earlier try stopped, and verify them."""
+    spec = resolve(name)
+    note = (lambda message: None) if quiet else say
+    with download_progress(sys.stderr, quiet=quiet) as on_download:
+        acquire(spec, offline=settings().offline, on_note=note, on_download=on_download)
+    note(f"{spec.name} is here.")
+
+
+@app.command("verify")
+def verify_model(name: NameArgument, json: JsonFlag = False) -> None:
+    """Compare every file of a model with the hash that its spec names."""
+    spec = resolve(name)
+    checks = verify(spec)
+    if json:
+        print_document({"model": spec.name, "files": [_file_facts(check) for check in checks]})
+    for check in checks:
+        if not json:
+            print_lines(f"{'ok' if check.ok else 'WRONG'}  {check.path}")
+    wrong = next((check for check in checks if not check.ok), None)
+    if wrong is not None:
+        raise ChecksumMismatchError(
+            f"{wrong.path} has sha256 {wrong.actual}, its spec names {wrong.expected}; "
+            f"delete the file and run: visionquery models pull {spec.name}",
+            path=wrong.path, expected=wrong.expected, actual=wrong.actual,
+        )
+
+
+def _file_facts(check: Check) -> dict[str, object]:
+    return {
+        "path": check.path,
+        "ok": check.ok,
+        "expected": check.expected,
+        "actual": check.actual,
+    }

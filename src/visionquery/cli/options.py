@@ -1,0 +1,32 @@
+"""The options that commands share, each written once."""
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["JsonFlag", "LibraryOption", "ModelOption", "QuietFlag"]
+
+LibraryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--library",
+        metavar="DIR",
+        help="The library to use (VISIONQUERY_LIBRARY; default: in the user's data folder).",
+        show_default=False,
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|DIR",
+        help="A model of the catalog, or a folder with a model.toml (VISIONQUERY_MODEL).",
+        show_default=False,
+    ),
+]
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")
+]
+QuietFlag = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no notes, only errors.")
+]

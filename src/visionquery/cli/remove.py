@@ -1,0 +1,32 @@
+"""`visionquery remove PATH…`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visionquery.cli.options import JsonFlag, LibraryOption, QuietFlag
+from visionquery.cli.output import print_document, say
+from visionquery.cli.session import open_library
+from visionquery.present.text import count
+
+__all__ = ["remove"]
+
+
+def remove(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH…", help="Indexed folders or files.", show_default=False),
+    ],
+    library: LibraryOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Forget folders or files. The library alone changes, never the pictures."""
+    with open_library(library=library, model=None, create=False, quiet=quiet) as opened:
+        removed = opened.remove(*paths)
+        images = opened.status().images
+    if json:
+        print_document({"removed": removed, "images": images})
+    elif not quiet:
+        say(f"Forgot {count(removed, 'image')}; the library holds {count(images, 'image')}.")

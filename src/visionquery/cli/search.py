@@ -1,0 +1,79 @@
+"""`visionquery search QUERY [PATH…]`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visionquery.cli.answers import answer
+from visionquery.cli.options import JsonFlag, LibraryOption, ModelOption, QuietFlag
+from visionquery.cli.output import say
+from visionquery.cli.session import add_paths, open_library
+from visionquery.errors import LibraryBusyError
+from visionquery.library import Library
+from visionquery.present.text import count
+from visionquery.query.grammar import parse
+
+__all__ = ["search"]
+
+
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH]…", help="Answer from these folders alone.", show_default=False
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    model: ModelOption = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Results at most.")] = 20,
+    offset: Annotated[int, typer.Option(min=0, help="Results to leave out first.")] = 0,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Where relevance ends, 0..1; 0 shows all.", show_default=False
+        ),
+    ] = None,
+    no_index: Annotated[
+        bool, typer.Option("--no-index", help="Answer from what is indexed already.")
+    ] = False,
+    json: JsonFlag = False,
+    null: Annotated[
+        bool, typer.Option("--print0", "-0", help="Raw paths, each ended by a NUL character.")
+    ] = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Find pictures by what they show.
+
+    With PATH the folders are brought up to date first, then searched; without, the whole
+    library is. QUERY: plain words; "quoted words"; -word; OR, AND, NOT and parentheses;
+    2:word for weight; image:FILE, like:ID; path:, date:, ext:, width:, height:.
+    """
+    node = parse(query)
+    places = paths or []
+    create = bool(places) and not no_index
+    with open_library(library=library, model=model, create=create, quiet=quiet) as opened:
+        if create:
+            _update(opened, places, quiet=quiet)
+        response = opened.search(
+            node, text=query, limit=limit, offset=offset, within=places,
+            min_confidence=min_confidence,
+        )
+    answer(response, json=json, null=null, quiet=quiet)
+
+
+def _update(library: Library, paths: list[Path], *, quiet: bool) -> None:
+    try:
+        report = add_paths(library, paths, quiet=quiet)
+    except LibraryBusyError as error:
+        if not quiet:
+            say(f"{error} Answering from what is indexed already.")
+        return
+    if not quiet:
+        for sentence in report.notes:
+            say(sentence)
+        if report.encoded:
+            say(f"Encoded {count(report.encoded, 'new image')}.")
+        if report.skipped:
+            say(f"Skipped {count(len(report.skipped), 'file')}; visionquery index says why.")

@@ -1,0 +1,73 @@
+"""Which files are taken for pictures, and which decoders may open them.
+
+The name decides only what a scan looks at; what a file is, its content decides. Decoders that
+start other programs (EPS) or draw documents are never asked.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["EXTENSIONS", "FORMATS", "Opener", "decoder_version", "is_candidate", "openers"]
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
+    "AVIF": (".avif", ".avifs"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"),
+    "JPEG2000": (".jp2", ".j2k", ".jpx"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "PSD": (".psd",),
+    "QOI": (".qoi",),
+    "ICO": (".ico",),
+    "ICNS": (".icns",),
+    "PCX": (".pcx",),
+    "SGI": (".sgi",),
+    "DDS": (".dds",),
+    "CUR": (),
+    "XBM": (),
+    "TGA": (".tga",),  # last: it has no mark of its own, so anything may be taken for it
+}
+"""Decoder names, in the order they are asked, with the extensions a scan looks at."""
+
+EXTENSIONS: frozenset[str] = frozenset(ext for group in FORMATS.values() for ext in group)
+
+_DECODER = 1
+"""Raised when this room learns to read more."""
+
+Opener = tuple[
+    Callable[[IO[bytes], str | bytes], "ImageFile"], Callable[[bytes], bool | str] | None
+]
+"""How to open a stream, and a test of its first 16 bytes (a text says why it cannot be opened)."""
+
+
+def is_candidate(name: str) -> bool:
+    """Return whether a file of this name is worth opening as a picture."""
+    stem, dot, extension = name.rpartition(".")
+    return stem != "" and dot + extension.lower() in EXTENSIONS
+
+
+@cache
+def openers() -> dict[str, Opener]:
+    """Return the decoders of `FORMATS` that are installed, in that order."""
+    import pillow_heif
+    from PIL import Image
+
+    Image.init()
+    pillow_heif.register_heif_opener()
+    return {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
+
+
+def decoder_version() -> str:
+    """Return what decides which files can be read: another text, and it is worth trying again."""
+    import pillow_heif
+    from PIL import __version__ as pillow_version
+
+    return f"{_DECODER} pillow {pillow_version} pillow-heif {pillow_heif.__version__}"

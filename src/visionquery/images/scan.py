@@ -1,0 +1,163 @@
+"""Find the picture files below a folder: in a stable order, without being stopped by anything."""
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionquery.images.formats import is_candidate
+from visionquery.images.ignore import Rules, is_ignored, read_rules
+
+__all__ = ["FoundFile", "Unreachable", "reason_of", "scan"]
+
+_SYSTEM_NAMES = frozenset(
+    {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
+    | {"recycler", "system volume information", "__macosx", "lost+found", "found.000"}
+)
+_LIBRARY_MARK = "catalog.sqlite"
+
+_LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)
+"""A file that went away meanwhile, and a link that leads to itself."""
+
+_REASONS: dict[type[OSError], str] = {
+    FileNotFoundError: "it is not there any more",
+    PermissionError: "permission denied",
+    NotADirectoryError: "it is not a folder",
+    IsADirectoryError: "it is a folder, not a file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file worth opening as a picture. `path` is absolute; `relative` is to the scanned root,
+    "/"-separated, bytes that are no UTF-8 as surrogate escapes."""
+
+    path: Path
+    relative: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A folder (or file) that could not be looked at, and why. Whatever was known below
+    `relative` ("" is the root itself) may still be there."""
+
+    path: Path
+    relative: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: str
+    relative: str
+    rules: tuple[Rules, ...]
+
+
+def scan(root: Path, *, below: str = "") -> Iterator[FoundFile | Unreachable]:
+    """Yield the picture files of `root`, in order of their relative paths.
+
+    `below` is a folder or file, "/"-separated and relative to `root`, to which the answer is
+    narrowed; what is hidden or ignored on the way there stays so. Links to folders are followed
+    unless they lead to where the scan comes by anyway, so loops end. Skipped: hidden and system
+    folders and files, what `.visionqueryignore` files name, libraries, all but regular files.
+    """
+    seen: set[tuple[int, int]] = set()
+    real_root = Path(os.path.realpath(root))
+    parts = tuple(part for part in below.split("/") if part)
+    stack = [_enter(_Folder(str(root.absolute()), "", ()), seen, parts, real_root)]
+    while stack:
+        found = next(stack[-1], None)
+        if found is None:
+            stack.pop()
+        elif isinstance(found, _Folder):
+            remaining = parts[found.relative.count("/") + 1 :]
+            stack.append(_enter(found, seen, remaining, real_root))
+        else:
+            yield found
+
+
+def _enter(
+    folder: _Folder, seen: set[tuple[int, int]], parts: tuple[str, ...], real_root: Path
+) -> Iterator[FoundFile | Unreachable | _Folder]:
+    """Yield what lies directly in a folder; only its entry `parts[0]` when there is one."""
+    try:
+        if not _first_visit(folder.path, seen):
+            return
+        with os.scandir(folder.path) as listing:
+            entries = {_order(entry): entry for entry in listing}
+    except OSError as error:
+        yield Unreachable(Path(folder.path), folder.relative, reason_of(error))
+        return
+    if folder.relative and _LIBRARY_MARK in entries:
+        return
+    rules = (*folder.rules, *read_rules(folder.path, folder.relative))
+    for key in sorted(entries):
+        entry = entries[key]
+        if parts and entry.name != parts[0]:
+            continue
+        found = _look(entry, folder.relative, rules, real_root)
+        if found is not None:
+            yield found
+
+
+def _first_visit(path: str, seen: set[tuple[int, int]]) -> bool:
+    status = Path(path).stat()
+    identity = (status.st_dev, status.st_ino)
+    if identity in seen:
+        return False
+    seen.add(identity)
+    return True
+
+
+def _order(entry: os.DirEntry[str]) -> str:
+    """Sorting folders with their "/" makes the whole scan come in the order of its paths."""
+    try:
+        return entry.name + "/" if entry.is_dir() else entry.name
+    except OSError:
+        return entry.name
+
+
+def _look(
+    entry: os.DirEntry[str], above: str, rules: tuple[Rules, ...], real_root: Path
+) -> FoundFile | Unreachable | _Folder | None:
+    if _is_unwanted(entry.name):
+        return None
+    relative = f"{above}/{entry.name}" if above else entry.name
+    try:
+        if entry.is_dir():
+            if is_ignored(relative + "/", rules) or _comes_by_anyway(entry, real_root):
+                return None
+            return _Folder(entry.path, relative, rules)
+        if not is_candidate(entry.name) or is_ignored(relative, rules) or not entry.is_file():
+            return None
+        status = entry.stat()
+    except OSError as error:
+        if error.errno in _LEADS_NOWHERE:
+            return None
+        return Unreachable(Path(entry.path), relative, reason_of(error))
+    return FoundFile(Path(entry.path), relative, status.st_size, status.st_mtime_ns)
+
+
+def _is_unwanted(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
+
+
+def _comes_by_anyway(entry: os.DirEntry[str], real_root: Path) -> bool:
+    """A link into the scanned root shows nothing new, unless it leads to a hidden place."""
+    if not entry.is_symlink():
+        return False
+    target = Path(entry.path).resolve()
+    if not target.is_relative_to(real_root):
+        return False
+    return not any(_is_unwanted(name) for name in target.relative_to(real_root).parts)
+
+
+def reason_of(error: OSError) -> str:
+    """Say in a few words why the system refused a file or folder."""
+    for kind, reason in _REASONS.items():
+        if isinstance(error, kind):
+            return reason
+    return (error.strerror or str(error) or type(error).__name__).lower()

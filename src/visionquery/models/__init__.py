@@ -1,0 +1,1 @@
+"""From pixels and words to vectors: what models there are, where their files lie, how they run."""

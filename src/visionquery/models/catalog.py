@@ -1,0 +1,61 @@
+"""Which models there are, and which one a name means."""
+
+import difflib
+from functools import cache
+from pathlib import Path
+
+from visionquery.errors import UnknownModelError
+from visionquery.models.description import read_spec
+from visionquery.models.spec import ModelSpec
+
+__all__ = ["catalog", "resolve"]
+
+_HERE = Path(__file__).parent
+_DESCRIPTION = "model.toml"
+_BUILT_IN = "pocket"
+
+
+def resolve(name_or_folder: str) -> ModelSpec:
+    """Return the model of a catalog name or alias (in any case), or of a folder with a model.toml.
+
+    Raises UnknownModelError where there is neither, with close names and the whole catalog, and
+    ModelError for a description that cannot be used.
+    """
+    wanted = name_or_folder.casefold()
+    for spec in catalog():
+        if wanted in (spec.name.casefold(), *(alias.casefold() for alias in spec.aliases)):
+            return spec
+    folder = Path(name_or_folder).expanduser()
+    if (folder / _DESCRIPTION).is_file():
+        folder = folder.resolve()
+        return read_spec(folder / _DESCRIPTION, source=str(folder))
+    raise UnknownModelError(_unknown(name_or_folder, folder))
+
+
+@cache
+def _read_catalog() -> tuple[ModelSpec, ...]:
+    files = sorted((_HERE / "catalog").glob("*.toml"), key=lambda file: file.stem)
+    specs = [read_spec(file, source=file.stem) for file in files]
+    built_in = _HERE / _BUILT_IN / _DESCRIPTION
+    if built_in.is_file():
+        specs.insert(0, read_spec(built_in, source=_BUILT_IN))
+    return tuple(specs)
+
+
+def catalog() -> list[ModelSpec]:
+    """Return the models known by name, the one in the box first."""
+    return list(_read_catalog())
+
+
+def _unknown(name: str, folder: Path) -> str:
+    if folder.is_dir():
+        return f"The folder {name} holds no {_DESCRIPTION}, so it is not a model."
+    specs = catalog()
+    names = [label for spec in specs for label in (spec.name, *spec.aliases)]
+    close = difflib.get_close_matches(name.casefold(), names, n=2, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    known = ", ".join(spec.name for spec in specs)
+    return (
+        f"There is no model '{name}'.{hint} Known models: {known}; "
+        f"or give a folder with a {_DESCRIPTION}."
+    )

@@ -1,0 +1,1 @@
+"""Results for people and for programs: tables, progress, JSON documents, plain paths."""

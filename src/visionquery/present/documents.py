@@ -1,0 +1,89 @@
+"""The JSON documents of `--json`: contracts that other programs are written against."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from visionquery.evaluation import Evaluation
+from visionquery.indexing.report import IndexReport
+from visionquery.library import LibraryStatus
+from visionquery.search.result import Hit, Response
+
+__all__ = [
+    "evaluation_document",
+    "index_document",
+    "render",
+    "search_document",
+    "status_document",
+]
+
+
+def render(document: Mapping[str, object]) -> str:
+    """Return a document as indented JSON text. It is pure ASCII, so that any file name, even
+    one that is not valid UTF-8, passes any pipe (such bytes are lone surrogates, which
+    Python's `os.fsencode` turns back)."""
+    return json.dumps(document, indent=2)
+
+
+def search_document(response: Response) -> dict[str, object]:
+    """Return `{"query", "model", "exact", "seconds", "results", "closest"}`."""
+    return {
+        "query": response.query,
+        "model": response.model,
+        "exact": response.exact,
+        "seconds": round(response.seconds, 4),
+        "results": _hits(response.hits),
+        "closest": _hits(response.closest),
+    }
+
+
+def _hits(hits: Sequence[Hit]) -> list[dict[str, object]]:
+    return [
+        {
+            "rank": hit.rank,
+            "score": None if hit.score is None else round(hit.score, 5),
+            "confidence": round(hit.confidence, 4),
+            "image_id": hit.image_id,
+            "path": hit.path,
+            "paths": list(hit.paths),
+            "width": hit.width,
+            "height": hit.height,
+            "taken_at": hit.taken_at,
+        }
+        for hit in hits
+    ]
+
+
+def index_document(report: IndexReport) -> dict[str, object]:
+    """Return `{"added", "updated", "reused", "unchanged", "removed", "skipped", "images",
+    "seconds", "images_per_second", "stages", "notes"}`."""
+    return {
+        "added": report.added,
+        "updated": report.updated,
+        "reused": report.reused,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "skipped": [asdict(skipped) for skipped in report.skipped],
+        "images": report.images,
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.images_per_second, 2),
+        "stages": {name: round(s, 3) for name, s in asdict(report.stages).items()},
+        "notes": list(report.notes),
+    }
+
+
+def status_document(status: LibraryStatus) -> dict[str, object]:
+    """Return the library's facts, roots included."""
+    return asdict(status)
+
+
+def evaluation_document(evaluation: Evaluation) -> dict[str, object]:
+    """Return `{"images", "captions", "hit_rate", "recall", "mrr", "median_rank"}`."""
+    return {
+        "images": evaluation.images,
+        "captions": evaluation.captions,
+        "hit_rate": {str(k): round(rate, 4) for k, rate in evaluation.hit_rate.items()},
+        "recall": {str(k): round(rate, 4) for k, rate in evaluation.recall.items()},
+        "mrr": round(evaluation.mrr, 4),
+        "median_rank": evaluation.median_rank,
+    }

@@ -1,0 +1,43 @@
+"""Plain text: numbers, sizes and file names as a person reads them, safe for a terminal."""
+
+__all__ = ["count", "duration", "escaped", "size"]
+
+
+def escaped(name: str) -> str:
+    """Return a file name with control characters and undecodable bytes as backslash escapes,
+    so that no name can move the cursor, forge a line or break the output's encoding."""
+    return "".join(c if c.isprintable() else _escape(c) for c in name.replace("\\", "\\\\"))
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 image", "2,000 images"."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return "0.4 s", "12 s", "3 min 20 s" or "2 h 5 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def size(size_bytes: int) -> str:
+    """Return a size in decimal units: "512 B", "1.4 MB"."""
+    amount = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

@@ -1,0 +1,113 @@
+"""The tree of a query. Nodes are frozen data; meaning is given by `search`, text by `grammar`.
+
+Two ways to combine, never confused: terms inside one `Blend` become a single vector ("like this
+picture, but at night"); `And`, `Or` and `Not` combine the calibrated scores of an image.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "And",
+    "Blend",
+    "Contains",
+    "Filter",
+    "Like",
+    "Node",
+    "Not",
+    "OneOf",
+    "Or",
+    "Picture",
+    "Range",
+    "Term",
+    "Text",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A description in words. `weight` > 0 is relative to the other terms of its blend."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture file as a term (`image:PATH`)."""
+
+    path: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """An image of the library as a term (`like:ID`); `image_id` may be a unique prefix."""
+
+    image_id: str
+    weight: float = 1.0
+
+
+Term = Text | Picture | Like
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """One or more terms that together make one vector. A single term is the common case."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """Matches text that contains `text`, ignoring case; `*` and `?` make it a whole-text glob."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Matches low <= value <= high, None is open. Numbers for sizes, ISO date prefixes for dates
+    (a value matches `high` when it starts with it: `2024-05` includes all of May)."""
+
+    low: float | str | None
+    high: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Matches when the value equals one of `values`, ignoring case."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A test on a fact of the image. `path` and `ext` hold when any of its places matches."""
+
+    field: Literal["path", "date", "ext", "width", "height"]
+    test: Contains | Range | OneOf
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The image does not show (or satisfy) `part`."""
+
+    part: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Every part holds."""
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """At least one part holds."""
+
+    parts: tuple["Node", ...]
+
+
+Node = Blend | Filter | Not | And | Or

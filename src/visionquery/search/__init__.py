@@ -1,0 +1,1 @@
+"""Answer a query: plan it, score every image, combine, calibrate, present the best."""

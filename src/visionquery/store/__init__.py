@@ -1,0 +1,1 @@
+"""Where images, vectors and facts are kept, behind one protocol."""

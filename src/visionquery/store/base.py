@@ -1,0 +1,160 @@
+"""The contract of a store: what indexing writes and what searching reads.
+
+Every implementation passes `visionquery.testing.store_checks`. An image is known by the hash of
+its bytes (`image_id`); inside one store it also has a row number, which is how scores, masks
+and records refer to it. Rows are stable while a store is open; rows of removed images stay as
+holes that no mask includes.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.query.ast import Filter
+from visionquery.types import Facts, Matrix, ModelIdentity, Vector
+
+__all__ = ["FileRecord", "ImageRecord", "NewImage", "Root", "Scope", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """An indexed folder. `location` is absolute; files are stored relative to it."""
+
+    root_id: int
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A part of a root: a folder or file below it ("" is all of it), "/"-separated."""
+
+    root_id: int
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file as last seen: `path` relative to its root, "/"-separated (undecodable bytes as
+    surrogate escapes). Either `image_id` is set, or `problem` says why it was skipped."""
+
+    root_id: int
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    image_id: str | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """An image to be stored. `vector` is a unit row of the store's embed_dim."""
+
+    image_id: str
+    vector: Vector
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A stored image with all absolute paths where it was seen, in path order."""
+
+    row: int
+    image_id: str
+    facts: Facts
+    paths: tuple[str, ...]
+
+
+class Store(Protocol):
+    """Images, their vectors and facts, and the files they were seen in."""
+
+    @property
+    def location(self) -> str:
+        """Where the store is, as a person would name it."""
+
+    @property
+    def model(self) -> ModelIdentity:
+        """The model of all vectors."""
+
+    # -- writing: inside `with store.writing():` only --------------------------------------
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the one writer's place. Raises LibraryBusyError when another process has it."""
+
+    def add_root(self, location: str) -> Root:
+        """Return the root at this absolute folder, making it if need be. Roots below it become
+        part of it; inside an existing root, the existing one is returned."""
+
+    def move_root(self, root_id: int, location: str) -> Root:
+        """Say that a root's files now lie below another absolute folder."""
+
+    def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
+        """Store images and the files they were seen in, all or nothing, durable on return.
+        Images that are already there are left as they are; a file's record is replaced.
+        Every file's `image_id` is among `images` or already stored."""
+
+    def forget(self, files: Sequence[tuple[int, str]]) -> None:
+        """Forget files, given as (root_id, path)."""
+
+    def prune(self) -> int:
+        """Drop images that no file holds any more, and roots without files; return how many
+        images went."""
+
+    def set_note(self, key: str, value: str) -> None:
+        """Keep a small text beside the data."""
+
+    # -- reading ---------------------------------------------------------------------------
+    def reading(self) -> AbstractContextManager[None]:
+        """Let this thread see one state of the store in all that it reads until the block ends:
+        without it, a writer may add rows between two answers, which then differ in length.
+        Nothing is written inside."""
+
+    def roots(self) -> list[Root]:
+        """Return all roots in order of location."""
+
+    def locate(self, path: str) -> Scope | None:
+        """Return where an absolute path lies in the roots, None if in none."""
+
+    def files(self, scope: Scope) -> dict[str, FileRecord]:
+        """Return the files at and below a scope, by path."""
+
+    def has_images(self, image_ids: Sequence[str]) -> set[str]:
+        """Return those of the ids that are stored."""
+
+    def image_count(self) -> int:
+        """Return the number of images."""
+
+    def row_count(self) -> int:
+        """Return the number of rows, holes included: the length of scores and masks."""
+
+    def scores(self, probes: Matrix) -> NDArray[np.float32]:
+        """Return cosines, (p, row_count), of probes (p, embed_dim); holes have any value."""
+
+    def alive(self) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of rows that are images, not holes."""
+
+    def matching(self, test: Filter) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images for which a filter holds."""
+
+    def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images seen at or below any of the scopes."""
+
+    def records(self, rows: Sequence[int]) -> list[ImageRecord]:
+        """Return the records of rows, in their order."""
+
+    def find(self, image_id: str) -> list[int]:
+        """Return the rows whose id starts with `image_id` (two at most)."""
+
+    def vectors(self, rows: Sequence[int]) -> Matrix:
+        """Return the stored vectors of rows, (len(rows), embed_dim), in their order."""
+
+    def note(self, key: str) -> str | None:
+        """Return a text kept by `set_note`."""
+
+    def size_bytes(self) -> int:
+        """Return how much room the store takes."""
+
+    def close(self) -> None:
+        """Release files. The store cannot be used afterwards."""

@@ -1,0 +1,282 @@
+"""The catalog's side of a store: what is asked of SQLite, and how rows become records.
+
+Functions over a connection. Those that change something run inside a transaction of the
+caller's; none of them touches vectors.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from visionquery.errors import StoreError
+from visionquery.query.ast import Filter
+from visionquery.store.base import FileRecord, ImageRecord, NewImage, Scope
+from visionquery.store.entries import is_image_id
+from visionquery.store.filters import COLUMNS, date_bounds, place_test, size_bounds
+from visionquery.store.places import absolute, packed, unpacked
+from visionquery.store.roots import roots
+from visionquery.types import Facts, ModelIdentity
+
+__all__ = [
+    "add_images",
+    "commit_rows",
+    "create",
+    "extent",
+    "file_records",
+    "forget_files",
+    "holes",
+    "image_count",
+    "image_records",
+    "image_rows",
+    "model_of",
+    "note",
+    "prune",
+    "put_files",
+    "rows_matching",
+    "rows_with_prefix",
+    "rows_within",
+    "set_note",
+]
+
+_IDS_PER_QUESTION = 500
+_HEX = re.compile("[0-9a-f]*")
+_AFTER_ANY_ID = b"\xff" * 65  # longer than the longest hash in use
+_FACTS = (
+    "width, height, format, size_bytes, camera, taken_at, latitude, longitude, caption, keywords"
+)
+
+
+def create(connection: sqlite3.Connection, model: ModelIdentity) -> None:
+    """Say what the vectors of an empty catalog will be."""
+    connection.execute(
+        "INSERT INTO library VALUES (1, ?, ?, ?, ?, 1, 0)",
+        (model.name, model.fingerprint, model.embed_dim, model.source),
+    )
+
+
+def model_of(connection: sqlite3.Connection) -> ModelIdentity:
+    """Return the model of all vectors."""
+    ((name, fingerprint, embed_dim, source),) = connection.execute(
+        "SELECT model_name, fingerprint, embed_dim, model_source FROM library"
+    )
+    return ModelIdentity(name, fingerprint, embed_dim, source)
+
+
+def extent(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return the generation of vectors in use and its number of committed rows."""
+    ((generation, rows),) = connection.execute("SELECT generation, rows FROM library")
+    return generation, rows
+
+
+def commit_rows(connection: sqlite3.Connection, row_count: int) -> None:
+    """Say how many rows there are now."""
+    connection.execute("UPDATE library SET rows = ?", (row_count,))
+
+
+# -- images --------------------------------------------------------------------------------
+def image_rows(connection: sqlite3.Connection, image_ids: Iterable[str]) -> dict[str, int]:
+    """Return the rows of those ids that are stored."""
+    asked = [bytes.fromhex(each) for each in image_ids if is_image_id(each)]
+    rows: dict[str, int] = {}
+    for start in range(0, len(asked), _IDS_PER_QUESTION):
+        part = asked[start : start + _IDS_PER_QUESTION]
+        places = ",".join("?" * len(part))
+        found = connection.execute(
+            f"SELECT image_id, row FROM images WHERE image_id IN ({places})", part
+        )
+        rows.update((image_id.hex(), row) for image_id, row in found)
+    return rows
+
+
+def rows_with_prefix(connection: sqlite3.Connection, prefix: str) -> list[int]:
+    """Return the rows of the first two images, by id, whose id starts with `prefix`."""
+    if not _HEX.fullmatch(prefix):
+        return []
+    half = len(prefix) % 2
+    first = bytes.fromhex(prefix + "0" * half)
+    last = bytes.fromhex(prefix + "f" * half) + _AFTER_ANY_ID
+    found = connection.execute(
+        "SELECT row FROM images WHERE image_id BETWEEN ? AND ? ORDER BY image_id LIMIT 2",
+        (first, last),
+    )
+    return [row for (row,) in found]
+
+
+def add_images(connection: sqlite3.Connection, first_row: int, images: Sequence[NewImage]) -> None:
+    """Store the facts of new images, one row each from `first_row` on."""
+    connection.executemany(
+        f"INSERT INTO images (row, image_id, {_FACTS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            (first_row + index, bytes.fromhex(image.image_id), *_columns_of(image.facts))
+            for index, image in enumerate(images)
+        ),
+    )
+
+
+def image_records(connection: sqlite3.Connection, rows: Sequence[int]) -> list[ImageRecord]:
+    """Return the records of rows, in their order. Raises StoreError when one is no image."""
+    locations = {root.root_id: root.location for root in roots(connection)}
+    return [_image_record(connection, int(row), locations) for row in rows]
+
+
+def prune(connection: sqlite3.Connection) -> int:
+    """Turn images without files into holes, drop roots without files; return how many images."""
+    gone = connection.execute(
+        "INSERT INTO holes SELECT row FROM images "
+        "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.row = images.row)"
+    ).rowcount
+    if gone:
+        connection.execute("DELETE FROM images WHERE row IN (SELECT row FROM holes)")
+    connection.execute(
+        "DELETE FROM roots "
+        "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.root_id = roots.root_id)"
+    )
+    return gone
+
+
+def image_count(connection: sqlite3.Connection) -> int:
+    """Return the number of images, without counting them."""
+    ((count,),) = connection.execute("SELECT rows - (SELECT count(*) FROM holes) FROM library")
+    return int(count)
+
+
+def holes(connection: sqlite3.Connection) -> Iterator[int]:
+    """Yield the rows that are no image any more."""
+    return (row for (row,) in connection.execute("SELECT row FROM holes"))
+
+
+# -- files ---------------------------------------------------------------------------------
+def put_files(
+    connection: sqlite3.Connection, files: Iterable[FileRecord], rows: Mapping[str, int]
+) -> None:
+    """Store file records in place of those that are there; `rows` has the row of each image."""
+    connection.executemany(
+        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (
+                file.root_id,
+                packed(file.path),
+                file.size_bytes,
+                file.mtime_ns,
+                None if file.image_id is None else rows[file.image_id],
+                file.problem,
+            )
+            for file in files
+        ),
+    )
+
+
+def forget_files(connection: sqlite3.Connection, files: Iterable[tuple[int, str]]) -> None:
+    """Delete file records, given as (root_id, path)."""
+    connection.executemany(
+        "DELETE FROM files WHERE root_id = ? AND path = ?",
+        ((root_id, packed(path)) for root_id, path in files),
+    )
+
+
+def file_records(connection: sqlite3.Connection, scope: Scope) -> dict[str, FileRecord]:
+    """Return the files at and below a scope, by path, in path order."""
+    where, values = _at_or_below(scope)
+    found = connection.execute(
+        "SELECT path, files.size_bytes, mtime_ns, image_id, problem "
+        f"FROM files LEFT JOIN images USING (row) WHERE {where} ORDER BY path",
+        values,
+    )
+    return {
+        (name := unpacked(path)): FileRecord(
+            scope.root_id, name, size_bytes, mtime_ns, image_id and image_id.hex(), problem
+        )
+        for path, size_bytes, mtime_ns, image_id, problem in found
+    }
+
+
+# -- masks ---------------------------------------------------------------------------------
+def rows_within(connection: sqlite3.Connection, scope: Scope) -> Iterator[int]:
+    """Yield the rows of the images seen at or below a scope; some may come twice."""
+    where, values = _at_or_below(scope)
+    found = connection.execute(f"SELECT row FROM files WHERE row IS NOT NULL AND {where}", values)
+    return (row for (row,) in found)
+
+
+def rows_matching(connection: sqlite3.Connection, wanted: Filter) -> Iterator[int]:
+    """Yield the rows of the images for which a filter holds; some may come twice.
+
+    Raises InputError when the filter's test is not one for its field.
+    """
+    if wanted.field in ("path", "ext"):
+        return _rows_at(connection, place_test(wanted))
+    column = COLUMNS[wanted.field]
+    question = f"SELECT row FROM images WHERE {column} >= ? AND {column} "
+    if column == "taken_at":
+        found = connection.execute(question + "< ?", date_bounds(wanted))
+    else:
+        found = connection.execute(question + "<= ?", size_bounds(wanted))
+    return (row for (row,) in found)
+
+
+# -- notes ---------------------------------------------------------------------------------
+def note(connection: sqlite3.Connection, key: str) -> str | None:
+    """Return a note, None when there is none."""
+    found = connection.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+    return None if found is None else str(found[0])
+
+
+def set_note(connection: sqlite3.Connection, key: str, value: str) -> None:
+    """Keep a note in place of the one that is there."""
+    connection.execute("REPLACE INTO notes VALUES (?, ?)", (key, value))
+
+
+def _rows_at(connection: sqlite3.Connection, holds: Callable[[str], bool]) -> Iterator[int]:
+    locations = {root.root_id: root.location for root in roots(connection)}
+    for row, root_id, path in connection.execute(
+        "SELECT row, root_id, path FROM files WHERE row IS NOT NULL"
+    ):
+        if holds(absolute(locations[root_id], unpacked(path))):
+            yield row
+
+
+def _at_or_below(scope: Scope) -> tuple[str, tuple[int | bytes, ...]]:
+    if not scope.path:
+        return "root_id = ?", (scope.root_id,)
+    # "0" is the character after "/": the range holds what starts with the folder's name and "/".
+    path = packed(scope.path)
+    return (
+        "root_id = ? AND (path = ? OR (path > ? AND path < ?))",
+        (scope.root_id, path, path + b"/", path + b"0"),
+    )
+
+
+def _columns_of(facts: Facts) -> tuple[object, ...]:
+    return (
+        facts.width,
+        facts.height,
+        facts.format,
+        facts.size_bytes,
+        facts.camera,
+        facts.taken_at,
+        facts.latitude,
+        facts.longitude,
+        facts.caption,
+        json.dumps(facts.keywords),
+    )
+
+
+def _image_record(
+    connection: sqlite3.Connection, row: int, locations: Mapping[int, str]
+) -> ImageRecord:
+    found = connection.execute(
+        f"SELECT image_id, {_FACTS} FROM images WHERE row = ?", (row,)
+    ).fetchone()
+    if found is None:
+        raise StoreError(f"Row {row} is no image of the library (any more): search again.")
+    image_id, *facts, keywords = found
+    facts.append(tuple(json.loads(keywords)))
+    seen = connection.execute("SELECT root_id, path FROM files WHERE row = ?", (row,))
+    places = {absolute(locations[root_id], unpacked(path)) for root_id, path in seen}
+    return ImageRecord(
+        row=row,
+        image_id=image_id.hex(),
+        facts=Facts(*facts),
+        paths=tuple(sorted(places, key=packed)),
+    )

@@ -1,0 +1,106 @@
+"""What may enter a store: a batch is checked, and made fit to keep, before anything is written."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.errors import StoreError
+from visionquery.store.base import FileRecord, NewImage
+from visionquery.types import Facts, Matrix
+
+__all__ = ["Batch", "checked_batch", "checked_probes", "checked_rows", "is_image_id", "storable"]
+
+_IMAGE_ID = re.compile(r"(?:[0-9a-f]{2})+")
+_UNIT_TOLERANCE = 1e-2
+_INT64 = np.iinfo(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images by id, the first of each, and file records by (root_id, path), the last of each."""
+
+    images: dict[str, NewImage]
+    files: dict[tuple[int, str], FileRecord]
+
+
+def checked_batch(
+    images: Sequence[NewImage], files: Sequence[FileRecord], *, embed_dim: int
+) -> Batch:
+    """Return a batch fit to keep. Raises StoreError naming what cannot be."""
+    for image in images:
+        _check_image(image, embed_dim)
+    for file in files:
+        if (file.image_id is None) == (file.problem is None):
+            raise StoreError(f"The file {file.path!r} needs either an image or a problem.")
+    first: dict[str, NewImage] = {}
+    for image in images:
+        first.setdefault(image.image_id, _fit_image(image))
+    return Batch(
+        images=first,
+        files={(file.root_id, file.path): _fit_file(file) for file in files},
+    )
+
+
+def checked_probes(probes: Matrix, embed_dim: int) -> Matrix:
+    """Return probes as float32 rows (p, embed_dim). Raises StoreError for another shape."""
+    if probes.ndim != 2 or probes.shape[1] != embed_dim:
+        raise StoreError(
+            f"Probes of shape {probes.shape} cannot be compared with vectors of {embed_dim} "
+            "numbers: make them with the library's model."
+        )
+    return np.ascontiguousarray(probes, dtype=np.float32)
+
+
+def checked_rows(rows: Sequence[int], row_count: int) -> NDArray[np.int64]:
+    """Return rows as an array (n,). Raises StoreError when one is not below `row_count`."""
+    asked = np.asarray(rows, dtype=np.int64).reshape(-1)
+    if asked.size and not 0 <= asked.min() <= asked.max() < row_count:
+        raise StoreError(f"A row asked for is not among the {row_count} rows of the library.")
+    return asked
+
+
+def is_image_id(text: str) -> bool:
+    """Return whether a text is the lower-case hexadecimal form of some bytes."""
+    return _IMAGE_ID.fullmatch(text) is not None
+
+
+def storable(text: str) -> str:
+    """Return a text with what is no Unicode (bytes of a file name, say) as \\-escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _check_image(image: NewImage, embed_dim: int) -> None:
+    if not is_image_id(image.image_id):
+        raise StoreError(f"The image id {image.image_id!r} is not lower-case hexadecimal bytes.")
+    if image.vector.shape != (embed_dim,):
+        raise StoreError(
+            f"A vector of shape {image.vector.shape} cannot enter a library of vectors of "
+            f"{embed_dim} numbers: encode with the library's model."
+        )
+    if not abs(float(np.linalg.norm(image.vector)) - 1.0) < _UNIT_TOLERANCE:
+        raise StoreError(f"The vector of image {image.image_id} is not of unit length.")
+
+
+def _fit_image(image: NewImage) -> NewImage:
+    return replace(image, facts=_fit_facts(image.facts))
+
+
+def _fit_facts(facts: Facts) -> Facts:
+    return replace(
+        facts,
+        format=storable(facts.format),
+        camera=None if facts.camera is None else storable(facts.camera),
+        taken_at=None if facts.taken_at is None else storable(facts.taken_at),
+        caption=None if facts.caption is None else storable(facts.caption),
+        keywords=tuple(storable(keyword) for keyword in facts.keywords),
+    )
+
+
+def _fit_file(file: FileRecord) -> FileRecord:
+    # A broken file system can report times that no 64-bit column holds.
+    mtime_ns = min(max(file.mtime_ns, _INT64.min), _INT64.max)
+    problem = None if file.problem is None else storable(file.problem)
+    return replace(file, mtime_ns=int(mtime_ns), problem=problem)

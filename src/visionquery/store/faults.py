@@ -1,0 +1,72 @@
+"""What the disk and SQLite complain about, said as one sentence that helps."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from visionquery.errors import LibraryBusyError, StoreError
+
+__all__ = ["damaged", "translated"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turn errors of SQLite and of the system, about the library at `place`, into StoreError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _of_sqlite(error, place) from error
+    except OSError as error:
+        raise _of_system(error, place) from error
+
+
+def damaged(place: str, detail: str) -> StoreError:
+    """Return the error for a library whose files do not fit together."""
+    return StoreError(
+        f"The library {place} is damaged: {detail}. Restore it from a copy, or index your "
+        "pictures into a new library."
+    )
+
+
+def _of_sqlite(error: sqlite3.Error, place: str) -> StoreError:
+    # The low byte is the primary code, the rest says more than a caller can act on.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return _full(place)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
+        return _refused(place, str(error))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LibraryBusyError(
+            f"The library {place} is being changed by another process: try again in a moment."
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return damaged(place, f"its catalog cannot be read ({error})")
+    return StoreError(f"The library {place} cannot be used: {error}. Check its disk, try again.")
+
+
+def _of_system(error: OSError, place: str) -> StoreError:
+    if error.errno in _FULL:
+        return _full(place)
+    if error.errno in _REFUSED:
+        return _refused(place, str(error.strerror))
+    if error.errno == errno.ENOENT:
+        return damaged(place, f"{error.filename!r} is missing")
+    return StoreError(f"The library {place} cannot be used: {error}. Check its disk, try again.")
+
+
+def _full(place: str) -> StoreError:
+    return StoreError(
+        f"There is no room left for the library {place}: free some space and run the command "
+        "again; what was stored so far is kept."
+    )
+
+
+def _refused(place: str, reason: str) -> StoreError:
+    return StoreError(
+        f"The library {place} may not be opened or changed ({reason}): check the permissions "
+        "of its folder, or choose another one."
+    )

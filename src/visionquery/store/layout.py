@@ -1,0 +1,64 @@
+"""What lies in the folder of a library, and how it comes to be there."""
+
+from pathlib import Path
+
+from visionquery.errors import StoreError
+from visionquery.store import catalog
+from visionquery.store.connections import connect
+from visionquery.store.lock import LOCK_NAME, OWNER_NAME
+from visionquery.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from visionquery.store.vectors import sync_folder
+from visionquery.types import ModelIdentity
+
+__all__ = ["CATALOG_NAME", "build", "check_free", "segments_name"]
+
+CATALOG_NAME = "catalog.sqlite"
+_UNFINISHED_NAME = "unfinished.sqlite"
+
+
+def segments_name(generation: int) -> str:
+    """Return the name of the folder of a generation's vectors."""
+    return f"vectors-{generation}"
+
+
+def build(folder: Path, model: ModelIdentity) -> None:
+    """Make an empty library in a folder whose writer's place is held.
+
+    Raises StoreError when there is a library or something else in the folder.
+    """
+    check_free(folder)
+    # The catalog gets its name last: a kill before that leaves a folder that counts as empty.
+    (folder / segments_name(1)).mkdir(exist_ok=True)
+    for leftover in folder.glob(_UNFINISHED_NAME + "*"):
+        leftover.unlink()
+    unfinished = folder / _UNFINISHED_NAME
+    connection = connect(unfinished)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN")
+        for statement in TABLES:
+            connection.execute(statement)
+        catalog.create(connection, model)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+    unfinished.replace(folder / CATALOG_NAME)
+    sync_folder(folder)
+
+
+def check_free(folder: Path) -> None:
+    """Raise StoreError unless a folder is empty, or holds no more than a creation cut off."""
+    if (folder / CATALOG_NAME).exists():
+        raise StoreError(f"There is a library in {folder} already: open it, or choose another.")
+    ours = {LOCK_NAME, OWNER_NAME, segments_name(1)}
+    others = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.name not in ours and not path.name.startswith(_UNFINISHED_NAME)
+    )
+    if others:
+        raise StoreError(
+            f"The folder {folder} holds something else ({others[0]!r}): choose a new or empty one."
+        )

@@ -1,0 +1,322 @@
+"""A library in one folder: a SQLite catalog beside append-only files of vectors.
+
+An image exists when the catalog says so, and the catalog says so only after its vector is on
+disk. Several threads may read one store at a time (each has a connection of its own), and any
+number of processes; one of them may write.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.errors import LibraryNotFoundError, StoreError
+from visionquery.query.ast import Filter
+from visionquery.store import catalog
+from visionquery.store.base import FileRecord, ImageRecord, NewImage, Root, Scope
+from visionquery.store.connections import Connections
+from visionquery.store.entries import checked_batch, checked_probes, checked_rows, storable
+from visionquery.store.faults import translated
+from visionquery.store.kernels import cosines
+from visionquery.store.layout import CATALOG_NAME, build, check_free, segments_name
+from visionquery.store.lock import writer_lock
+from visionquery.store.places import locate, normal
+from visionquery.store.roots import roots, settle
+from visionquery.store.schema import SCHEMA_VERSION, found_version, upgrade
+from visionquery.store.vectors import Segments
+from visionquery.types import Matrix, ModelIdentity
+
+__all__ = ["LocalStore", "create_local", "open_local"]
+
+
+def open_local(folder: Path) -> "LocalStore":
+    """Open the library in a folder; one that may only be read can be searched.
+
+    Raises LibraryNotFoundError when there is none, SchemaTooNewError when a newer program
+    wrote it, LibraryBusyError when it must be migrated while another process writes, and
+    StoreError when it is a file, belongs to another program, or is damaged.
+    """
+    place = str(folder)
+    with translated(place):
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{place} is a file, not a library: give a folder.")
+        if not (folder / CATALOG_NAME).is_file():
+            raise LibraryNotFoundError(
+                f"There is no library in {place}: make one with: visionquery index FOLDER"
+            )
+        connections = Connections(folder / CATALOG_NAME)
+        try:
+            return _opened(folder, connections)
+        except BaseException:
+            connections.close()
+            raise
+
+
+def create_local(folder: Path, model: ModelIdentity) -> "LocalStore":
+    """Make a library for a model's vectors in a folder that is new or empty, and open it.
+
+    Raises StoreError when there is a library, something else in the folder, or no way to write.
+    """
+    place = str(folder)
+    with translated(place):
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{place} is a file, not a library: give a folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Asked before the lock too, whose file would else be left in somebody's folder.
+        check_free(folder)
+        with writer_lock(folder):
+            build(folder, model)
+    return open_local(folder)
+
+
+class LocalStore:
+    """A `Store` in one folder. Made by `open_local` and `create_local`."""
+
+    def __init__(self, folder: Path, connections: Connections, model: ModelIdentity) -> None:
+        self._folder = folder
+        self._connections = connections
+        self._model = model
+        self._segments: dict[int, Segments] = {}
+        self._writer: int | None = None
+
+    @property
+    def location(self) -> str:
+        """Where the library is: its folder."""
+        return str(self._folder)
+
+    @property
+    def model(self) -> ModelIdentity:
+        """The model of all vectors."""
+        return self._model
+
+    # -- writing ---------------------------------------------------------------------------
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the one writer's place. Raises LibraryBusyError when another has it, StoreError
+        when this thread has it already or the library may only be read."""
+        if self._writer == threading.get_ident():
+            raise StoreError("writing() is already held here: do not enter it a second time.")
+        with writer_lock(self._folder):
+            self._writer = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._writer = None
+
+    def add_root(self, location: str) -> Root:
+        """Return the root at this absolute folder, making it if need be."""
+        place = normal(location)
+        with self._change() as connection:
+            return settle(connection, place, moving=None)
+
+    def move_root(self, root_id: int, location: str) -> Root:
+        """Say that a root's files now lie below another absolute folder. Where that is part of
+        another root, or holds others, they become one as in `add_root`."""
+        place = normal(location)
+        with self._change() as connection:
+            if root_id not in {root.root_id for root in roots(connection)}:
+                raise StoreError(f"Root {root_id} is not in the library {self._folder}.")
+            return settle(connection, place, moving=root_id)
+
+    def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
+        """Store images and the files they were seen in, all or nothing, durable on return.
+
+        Raises StoreError when something in the batch does not fit this library.
+        """
+        batch = checked_batch(images, files, embed_dim=self._model.embed_dim)
+        with self._change() as connection:
+            _check_roots(connection, {root_id for root_id, _ in batch.files})
+            known = catalog.image_rows(connection, batch.images)
+            new = [image for key, image in batch.images.items() if key not in known]
+            if new:
+                self._append(connection, new)
+            needed = {file.image_id for file in batch.files.values() if file.image_id is not None}
+            rows = catalog.image_rows(connection, needed)
+            if missing := needed - rows.keys():
+                raise StoreError(f"A file shows image {min(missing)}, which is not stored.")
+            catalog.put_files(connection, batch.files.values(), rows)
+
+    def forget(self, files: Sequence[tuple[int, str]]) -> None:
+        """Forget files, given as (root_id, path); unknown ones are passed over."""
+        with self._change() as connection:
+            catalog.forget_files(connection, files)
+
+    def prune(self) -> int:
+        """Drop images that no file holds and roots without files; return how many images."""
+        with self._change() as connection:
+            return catalog.prune(connection)
+
+    def set_note(self, key: str, value: str) -> None:
+        """Keep a small text beside the data."""
+        with self._change() as connection:
+            catalog.set_note(connection, key, storable(value))
+
+    # -- reading ---------------------------------------------------------------------------
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let this thread see one state of the library in all it reads until the block ends."""
+        with self._read() as connection:
+            outermost = not connection.in_transaction
+            if outermost:
+                connection.execute("BEGIN")
+                catalog.extent(connection)
+        try:
+            yield
+        finally:
+            if outermost:
+                connection.execute("ROLLBACK")
+
+    def roots(self) -> list[Root]:
+        """Return all roots in order of location."""
+        with self._read() as connection:
+            return roots(connection)
+
+    def locate(self, path: str) -> Scope | None:
+        """Return where an absolute path lies in the roots, None if in none."""
+        return locate(normal(path), self.roots())
+
+    def files(self, scope: Scope) -> dict[str, FileRecord]:
+        """Return the files at and below a scope, by path, in path order."""
+        with self._read() as connection:
+            return catalog.file_records(connection, scope)
+
+    def has_images(self, image_ids: Sequence[str]) -> set[str]:
+        """Return those of the ids that are stored."""
+        with self._read() as connection:
+            return set(catalog.image_rows(connection, image_ids))
+
+    def image_count(self) -> int:
+        """Return the number of images."""
+        with self._read() as connection:
+            return catalog.image_count(connection)
+
+    def row_count(self) -> int:
+        """Return the number of rows, holes included."""
+        with self._read() as connection:
+            return catalog.extent(connection)[1]
+
+    def scores(self, probes: Matrix) -> NDArray[np.float32]:
+        """Return cosines, (p, row_count), of probes (p, embed_dim); holes have any value."""
+        asked = checked_probes(probes, self._model.embed_dim)
+        with self._read() as connection:
+            generation, rows = catalog.extent(connection)
+            return cosines(asked, self._vectors(generation).blocks(rows), rows)
+
+    def alive(self) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of rows that are images, not holes."""
+        with self._read() as connection:
+            return ~_mask(connection, catalog.holes(connection))
+
+    def matching(self, test: Filter) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images for which a filter holds.
+
+        Raises InputError when the filter's test is not one for its field.
+        """
+        with self._read() as connection:
+            return _mask(connection, catalog.rows_matching(connection, test))
+
+    def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images seen at or below any of the scopes."""
+        with self._read() as connection:
+            found = (row for scope in scopes for row in catalog.rows_within(connection, scope))
+            return _mask(connection, found)
+
+    def records(self, rows: Sequence[int]) -> list[ImageRecord]:
+        """Return the records of rows, in their order. Raises StoreError when one is no image."""
+        with self._read() as connection:
+            return catalog.image_records(connection, rows)
+
+    def find(self, image_id: str) -> list[int]:
+        """Return the rows whose id starts with `image_id` (two at most)."""
+        with self._read() as connection:
+            return catalog.rows_with_prefix(connection, image_id)
+
+    def vectors(self, rows: Sequence[int]) -> Matrix:
+        """Return the stored vectors of rows, (len(rows), embed_dim), in their order.
+
+        Raises StoreError when a row is none of the library's.
+        """
+        with self._read() as connection:
+            generation, row_count = catalog.extent(connection)
+            asked = checked_rows(rows, row_count)
+            return self._vectors(generation).take(asked, row_count)
+
+    def note(self, key: str) -> str | None:
+        """Return a text kept by `set_note`."""
+        with self._read() as connection:
+            return catalog.note(connection, key)
+
+    def size_bytes(self) -> int:
+        """Return how much room the folder takes."""
+        with translated(self.location):
+            return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+
+    def close(self) -> None:
+        """Release files. The store cannot be used afterwards."""
+        for segments in self._segments.values():
+            segments.close()
+        self._connections.close()
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        with translated(self.location):
+            yield self._connections.mine()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        if self._writer is None:
+            raise StoreError("A library is changed inside `with store.writing():` only.")
+        with self._read() as connection:
+            if connection.in_transaction:
+                raise StoreError("Nothing can be written inside `with store.reading():`.")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _append(self, connection: sqlite3.Connection, images: Sequence[NewImage]) -> None:
+        generation, rows = catalog.extent(connection)
+        stacked = np.stack([image.vector for image in images]).astype(np.float32, copy=False)
+        self._vectors(generation).append(rows, stacked)
+        catalog.add_images(connection, rows, images)
+        catalog.commit_rows(connection, rows + len(images))
+
+    def _vectors(self, generation: int) -> Segments:
+        return self._segments.setdefault(
+            generation, _segments(self._folder, generation, self._model.embed_dim)
+        )
+
+
+def _opened(folder: Path, connections: Connections) -> LocalStore:
+    connection = connections.mine()
+    if found_version(connection, str(folder)) < SCHEMA_VERSION:
+        with writer_lock(folder):
+            upgrade(connection, str(folder))
+    model = catalog.model_of(connection)
+    generation, rows = catalog.extent(connection)
+    _segments(folder, generation, model.embed_dim).check(rows)
+    return LocalStore(folder, connections, model)
+
+
+def _check_roots(connection: sqlite3.Connection, root_ids: Iterable[int]) -> None:
+    known = {root.root_id for root in roots(connection)}
+    if unknown := set(root_ids) - known:
+        raise StoreError(f"A file is below root {min(unknown)}, which is not in the library.")
+
+
+def _mask(connection: sqlite3.Connection, rows: Iterable[int]) -> NDArray[np.bool_]:
+    found = np.fromiter(rows, dtype=np.int64)
+    mask = np.zeros(catalog.extent(connection)[1], dtype=np.bool_)
+    mask[found] = True
+    return mask
+
+
+def _segments(folder: Path, generation: int, embed_dim: int) -> Segments:
+    return Segments(folder / segments_name(generation), embed_dim)

@@ -1,0 +1,130 @@
+"""Vectors on disk: append-only files of float32 rows, mapped into memory to be read.
+
+A segment is a plain array, little endian, row after row, with nothing around it. How many rows
+count is known by the catalog alone, so that whatever a killed writer left behind the last
+committed row has no meaning and is written over.
+"""
+
+import mmap
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.errors import StoreError
+from visionquery.store.faults import damaged
+from visionquery.types import Matrix
+
+__all__ = ["ROWS_PER_SEGMENT", "Segments", "sync_folder"]
+
+ROWS_PER_SEGMENT = 65_536
+
+_STORED = np.dtype("<f4")
+
+
+class Segments:
+    """The vectors (rows, embed_dim) of one generation, in the files of one folder.
+
+    Safe to read from several threads. Every answer but a block is a copy; blocks stay valid
+    after `close` for as long as someone holds them.
+    """
+
+    def __init__(
+        self, folder: Path, embed_dim: int, *, rows_per_segment: int = ROWS_PER_SEGMENT
+    ) -> None:
+        self.folder = folder
+        self._embed_dim = embed_dim
+        self._rows_per_segment = rows_per_segment
+        self._row_bytes = embed_dim * _STORED.itemsize
+        self._mapped: dict[int, Matrix] = {}
+        self._mapping = threading.Lock()
+
+    def check(self, row_count: int) -> None:
+        """Raise StoreError when the files are shorter than `row_count` committed rows."""
+        for number, rows in self._extents(row_count):
+            path = self._path(number)
+            needed, found = rows * self._row_bytes, path.stat().st_size if path.exists() else 0
+            if found < needed:
+                raise self._too_short(path, found, needed)
+
+    def append(self, row_count: int, vectors: Matrix) -> None:
+        """Write vectors (n, embed_dim) from row `row_count` on; they are on disk on return."""
+        done = 0
+        while done < len(vectors):
+            number, offset = divmod(row_count + done, self._rows_per_segment)
+            part = vectors[done : done + self._rows_per_segment - offset]
+            self._write(self._path(number), offset * self._row_bytes, part)
+            done += len(part)
+
+    def blocks(self, row_count: int) -> Iterator[Matrix]:
+        """Yield the first `row_count` rows, in order, as views (n, embed_dim) of the files."""
+        for number, rows in self._extents(row_count):
+            yield self._view(number, rows)
+
+    def take(self, rows: NDArray[np.int64], row_count: int) -> Matrix:
+        """Return vectors (n, embed_dim) of rows (n,), all below `row_count`, in their order."""
+        taken = np.empty((len(rows), self._embed_dim), dtype=np.float32)
+        numbers, offsets = np.divmod(rows, self._rows_per_segment)
+        extents = dict(self._extents(row_count))
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            taken[here] = self._view(number, extents[number])[offsets[here]]
+        return taken
+
+    def close(self) -> None:
+        """Give up the maps; each is released when its last reader is done."""
+        with self._mapping:
+            self._mapped.clear()
+
+    def _extents(self, row_count: int) -> Iterator[tuple[int, int]]:
+        for start in range(0, row_count, self._rows_per_segment):
+            yield start // self._rows_per_segment, min(row_count - start, self._rows_per_segment)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.f32"
+
+    def _view(self, number: int, rows: int) -> Matrix:
+        with self._mapping:
+            mapped = self._mapped.get(number)
+            if mapped is None or len(mapped) < rows:
+                mapped = self._mapped[number] = self._map(self._path(number), rows)
+        return mapped[:rows]
+
+    def _map(self, path: Path, rows: int) -> Matrix:
+        needed = rows * self._row_bytes
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno()).st_size
+            if found < needed:
+                raise self._too_short(path, found, needed)
+            memory = mmap.mmap(file.fileno(), needed, access=mmap.ACCESS_READ)
+        # The array owns the map: nothing else refers to it, so it goes when the array goes.
+        return np.frombuffer(memory, dtype=_STORED).reshape(rows, self._embed_dim)
+
+    def _write(self, path: Path, offset: int, part: Matrix) -> None:
+        is_new = not path.exists()
+        with path.open("xb" if is_new else "r+b") as file:
+            file.seek(offset)
+            file.write(np.ascontiguousarray(part, dtype=_STORED).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync_folder(path.parent)
+
+    def _too_short(self, path: Path, found: int, needed: int) -> StoreError:
+        detail = f"{path.name} has {found} of {needed} bytes"
+        return damaged(str(self.folder.parent), detail)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can do that for folders."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""What programs built on VisionQuery can test with: a small real model, and lists of checks."""

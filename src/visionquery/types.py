@@ -1,0 +1,58 @@
+"""The words that every room speaks: arrays, facts of a picture, identity of a model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Decoded", "Facts", "Matrix", "ModelIdentity", "Pixels", "Vector"]
+
+Pixels = NDArray[np.uint8]
+"""RGB picture, shape (height, width, 3), 0..255."""
+
+Vector = NDArray[np.float32]
+"""One unit-length embedding, shape (embed_dim,)."""
+
+Matrix = NDArray[np.float32]
+"""Unit-length embeddings as rows, shape (n, embed_dim)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file says of its picture. `width` and `height` are pixels as a person sees it,
+    after the orientation mark is applied; `taken_at` is ISO 8601 to the second, in the
+    camera's local time, with an offset only where the file has one; degrees are WGS 84."""
+
+    width: int
+    height: int
+    format: str
+    size_bytes: int
+    camera: str | None = None
+    taken_at: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    caption: str | None = None
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture ready for an encoder.
+
+    `pixels` may be smaller than the picture (`facts.width` × `facts.height`) when the decoder
+    was told that less is enough; the aspect is kept to within a pixel.
+    """
+
+    pixels: Pixels
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model made a vector. `fingerprint` covers everything that can change one;
+    `source` is what `--model` was given to find it: a catalog name or a folder."""
+
+    name: str
+    fingerprint: str
+    embed_dim: int
+    source: str

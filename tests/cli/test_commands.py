@@ -1,0 +1,190 @@
+"""The command line from inside: what each command writes where, and with which exit code."""
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from visionquery.cli.app import run
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def vq(own_settings: Path, tiny_model: Path, capfdbinary, monkeypatch):
+    """Run a command with the colour model; nothing may ever end in a traceback."""
+    monkeypatch.setenv("VISIONQUERY_MODEL", str(tiny_model))
+
+    def call(*arguments: object) -> Ran:
+        code = run([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        captured = capfdbinary.readouterr()
+        ran = Ran(code, os.fsdecode(captured.out), os.fsdecode(captured.err))
+        assert "Traceback" not in ran.err
+        return ran
+
+    return call
+
+
+def names(ran: Ran) -> list[str]:
+    return [Path(hit["path"]).name for hit in ran.document["results"]]
+
+
+def test_search_with_a_path_does_the_whole_job(vq, pictures):
+    first = vq("search", "red", pictures, "--json")
+    assert first.code == 0
+    assert set(names(first)[:2]) == {"red.png", "red.jpg"}
+    assert vq("search", "blue", pictures, "--json").err == ""
+
+
+def test_search_document_has_the_documented_shape(vq, pictures):
+    ran = vq("search", "red", pictures, "--json")
+    document = ran.document
+    assert {"query", "model", "exact", "seconds", "results"} <= set(document)
+    assert document["query"] == "red"
+    assert document["exact"] is True
+    hit = document["results"][0]
+    assert set(hit) == {
+        "rank", "score", "confidence", "image_id", "path", "paths", "width", "height", "taken_at",
+    }
+    assert (hit["rank"], hit["width"], hit["height"]) == (1, 64, 48)
+    assert hit["paths"] == [hit["path"]]
+    assert 0 <= hit["confidence"] <= 1
+
+
+def test_index_counts_what_it_did(vq, pictures):
+    first = vq("index", pictures, "--json").document
+    assert (first["added"], first["images"], first["skipped"]) == (12, 12, [])
+    assert set(first["stages"]) == {"scan", "read", "decode", "encode", "write"}
+    again = vq("index", pictures, "--json").document
+    assert (again["added"], again["reused"], again["unchanged"]) == (0, 0, 12)
+
+
+def test_a_second_run_says_that_there_is_nothing_to_do(vq, pictures):
+    vq("index", pictures)
+    again = vq("index", pictures)
+    assert again.out == ""
+    assert "Nothing to encode" in again.err
+
+
+def test_pipes_get_plain_paths(vq, pictures):
+    ran = vq("search", "green", pictures, "--limit", "2", "--quiet")
+    assert {Path(line).name for line in ran.out.splitlines()} == {"green.png", "green.jpg"}
+    assert ran.err == ""
+
+
+def test_print0_gives_raw_names_and_lines_escape_them(vq, pictures):
+    odd = pictures / "new\nline \x1b[31m.png"
+    shutil.move(pictures / "one" / "red.png", odd)
+    raw = vq("search", "red", pictures, "-0", "-q").out.split("\0")
+    assert str(odd) in raw
+    lines = vq("search", "red", pictures, "-q").out
+    assert "new\\nline \\x1b[31m.png" in lines
+    assert "\x1b" not in lines
+
+
+def test_paths_narrow_the_answer(vq, pictures):
+    vq("index", pictures)
+    inside = vq("search", "red", pictures / "two", "--json", "--min-confidence", "0")
+    assert {Path(hit["path"]).parent.name for hit in inside.document["results"]} == {"two"}
+
+
+def test_limit_and_offset_page_through_one_order(vq, pictures):
+    vq("index", pictures)
+    whole = names(vq("search", "red", "--json", "--min-confidence", "0"))
+    assert len(whole) == 12
+    second = vq("search", "red", "--json", "--min-confidence", "0", "-n", "3", "--offset", "3")
+    assert names(second) == whole[3:6]
+    assert [hit["rank"] for hit in second.document["results"]] == [4, 5, 6]
+
+
+def test_similar_leaves_the_picture_itself_out(vq, pictures):
+    vq("index", pictures)
+    ran = vq("similar", pictures / "one" / "red.png", "--json")
+    assert names(ran)[0] == "red.jpg"
+    assert "red.png" not in names(ran)
+
+
+def test_remove_forgets_and_leaves_the_files(vq, pictures):
+    vq("index", pictures)
+    ran = vq("remove", pictures / "one", "--json")
+    assert ran.document == {"removed": 6, "images": 6}
+    assert (pictures / "one" / "red.png").exists()
+
+
+def test_moved_root_encodes_nothing(vq, pictures):
+    vq("index", pictures)
+    moved = pictures.rename(pictures.with_name("elsewhere"))
+    ran = vq("index", moved, "--moved-from", pictures, "--json").document
+    assert (ran["added"], ran["reused"], ran["unchanged"], ran["images"]) == (0, 0, 12, 12)
+    assert str(moved) in vq("search", "red", "-q").out
+
+
+def test_status_tells_images_and_folders(vq, pictures):
+    vq("index", pictures)
+    status = vq("status", "--json").document
+    assert status["images"] == 12
+    assert status["roots"] == [
+        {"location": str(pictures), "present": True, "files": 12, "skipped": 0}
+    ]
+    assert "12 images" in vq("status").out
+
+
+def test_a_bad_file_is_one_skipped_line(vq, pictures):
+    (pictures / "broken.jpg").write_bytes(b"not a picture")
+    report = vq("index", pictures, "--json").document
+    assert [Path(s["path"]).name for s in report["skipped"]] == ["broken.jpg"]
+    again = vq("index", pictures)
+    assert again.code == 0
+    assert len([line for line in again.err.splitlines() if "broken.jpg" in line]) == 1
+
+
+def test_nothing_good_enough_is_exit_code_1(vq, pictures):
+    ran = vq("search", "red path:two ext:png", pictures, "--json")
+    assert (ran.code, ran.document["results"]) == (1, [])
+
+
+def test_models_are_listed_with_size_and_licence(vq):
+    listed = vq("models", "list", "--json").document["models"]
+    clip = next(model for model in listed if model["name"] == "clip-vit-base-patch32")
+    assert clip["license"] == "MIT"
+    assert clip["size_bytes"] > 600_000_000
+
+
+def test_verify_names_both_hashes(vq, tiny_model, tmp_path):
+    broken = shutil.copytree(tiny_model, tmp_path / "broken")
+    (broken / "image.onnx").write_bytes(b"other")
+    ran = vq("models", "verify", broken)
+    assert ran.code == 3
+    assert "image.onnx" in ran.err
+    assert vq("models", "verify", tiny_model).code == 0
+
+
+def test_eval_prints_the_documented_shape(vq, pictures, tmp_path):
+    captions = tmp_path / "captions.jsonl"
+    lines = [
+        {"file": f"two/{colour}.jpg", "captions": [f"a {colour} picture"]}
+        for colour in ("red", "green", "blue", "yellow")
+    ]
+    captions.write_text("\n".join(map(json.dumps, lines)))
+    document = vq("eval", captions, "--images", pictures, "--json").document
+    assert (document["images"], document["captions"]) == (4, 4)
+    assert document["hit_rate"] == {"1": 1.0, "5": 1.0, "10": 1.0}
+    assert (document["mrr"], document["median_rank"]) == (1.0, 1.0)
+
+
+def test_version(vq):
+    assert vq("--version").out.startswith("visionquery ")

@@ -1,0 +1,121 @@
+"""Every store means the same: the public checks, and random histories on both at once."""
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+from visionquery.query.ast import Contains, Filter, OneOf, Range
+from visionquery.store.base import FileRecord, Scope, Store
+from visionquery.store.local import create_local
+from visionquery.store.memory import MemoryStore
+from visionquery.testing.store_checks import STORE_CHECKS, Check, MakeStore
+from visionquery.testing.store_examples import example_image
+from visionquery.types import ModelIdentity
+
+MODEL = ModelIdentity("tiny", "f1", 8, "tiny")
+FOLDERS = ["/p", "/p/a", "/p/a/b", "/p/ab", "/q", "/p/a/b/c"]
+PATHS = ["x.jpg", "a/x.jpg", "a/b/y.PNG", "ab/z.jpeg", "b/c/\udce9.jpg", "b/y.tif", "c/x.jpg"]
+FILTERS = [
+    Filter("path", Contains("/A/")),
+    Filter("path", Contains("b/*.?????")),
+    Filter("path", Contains("*x.jp?")),
+    Filter("ext", OneOf(("jpg", ".TIFF"))),
+    Filter("date", Range("2024-05", "2024-08")),
+    Filter("width", Range(300, None)),
+]
+
+
+@pytest.fixture(params=["local", "memory"])
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
+    """Return how to make a new, empty store."""
+    if request.param == "memory":
+        return MemoryStore
+    number = itertools.count()
+    return lambda model: create_local(tmp_path / f"library-{next(number)}", model)
+
+
+@pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: str(check.__name__))
+def test_store_passes(check: Check, make_store: MakeStore) -> None:
+    check(make_store)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the places of this test are POSIX ones")
+@pytest.mark.parametrize("seed", range(6))
+def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(seed)
+    local, memory = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL)
+    for _ in range(40):
+        act = _random_act(random, memory)
+        with local.writing(), memory.writing():
+            assert act(local) == act(memory)
+        _assert_alike(local, memory, random)
+    assert memory.row_count() > memory.image_count() > 0, "the history should have left holes"
+    local.close()
+
+
+def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
+    root_ids = [root.root_id for root in known.roots()]
+    held = [(root_id, path) for root_id in root_ids for path in known.files(Scope(root_id))]
+    kind = random.choice(["add", "write", "write", "write", "forget", "forget", "prune", "move"])
+    folder = str(random.choice(FOLDERS))
+    if kind == "add" or not root_ids:
+        return lambda store: store.add_root(folder)
+    if kind == "move":
+        root_id = int(random.choice(root_ids))
+        return lambda store: store.move_root(root_id, folder)
+    if kind == "forget":
+        gone = [key for key in held if random.random() < 0.4]
+        return lambda store: store.forget(gone)
+    if kind == "prune":
+        return lambda store: store.prune()
+    return _random_write(random, root_ids)
+
+
+def _random_write(random: Generator, root_ids: list[int]) -> Callable[[Store], object]:
+    names = [str(name) for name in random.integers(0, 25, size=random.integers(1, 6))]
+    images = [
+        example_image(name, taken_at=f"2024-{int(name) % 12 + 1:02}-01", width=100 * int(name))
+        for name in names
+    ]
+    files = [
+        FileRecord(
+            int(random.choice(root_ids)),
+            str(random.choice(PATHS)),
+            index,
+            index,
+            image.image_id if (is_good := bool(random.random() < 0.8)) else None,
+            None if is_good else "broken",
+        )
+        for index, image in enumerate(images)
+    ]
+    return lambda store: store.write(images, files)
+
+
+def _assert_alike(local: Store, memory: Store, random: Generator) -> None:
+    assert local.roots() == memory.roots()
+    assert local.row_count() == memory.row_count()
+    assert local.image_count() == memory.image_count()
+    alive = memory.alive()
+    assert local.alive().tolist() == alive.tolist()
+    rows = np.flatnonzero(alive).tolist()
+    assert local.records(rows) == memory.records(rows)
+    assert np.array_equal(local.vectors(rows), memory.vectors(rows))
+    probes = random.standard_normal((2, 8)).astype(np.float32)
+    np.testing.assert_allclose(
+        local.scores(probes)[:, alive], memory.scores(probes)[:, alive], atol=1e-6
+    )
+    for wanted in FILTERS:
+        assert local.matching(wanted).tolist() == memory.matching(wanted).tolist()
+    for folder in FOLDERS:
+        scope = memory.locate(folder)
+        assert local.locate(folder) == scope
+        if scope is not None:
+            assert list(local.files(scope).items()) == list(memory.files(scope).items())
+            assert local.within([scope]).tolist() == memory.within([scope]).tolist()
+    for digit in "0123456789abcdef":
+        assert local.find(digit) == memory.find(digit)
