@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[2]
 MODULE_LINES = 400
 FUNCTION_LINES = 40
 FILES = sorted(
-    path for folder in ("src", "tests", "benchmarks", "training") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("src", "tests", "benchmarks", "scripts", "training")
+    for path in (ROOT / folder).rglob("*.py")
 )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from visionquery.cli.options import JsonFlag, ModelOption, QuietFlag
-from visionquery.cli.output import print_document, print_lines, say
+from visionquery.cli.output import notes, print_document, print_lines
 from visionquery.cli.session import settings
 from visionquery.evaluation import Evaluation, read_captions
 from visionquery.evaluation import evaluate as measure
@@ -40,7 +40,7 @@ def evaluate(
     """Measure a model on your own captioned pictures: does each caption find its picture?"""
     entries = read_captions(file, images=images)
     chosen = settings(model=model)
-    note = (lambda message: None) if quiet else say
+    note = notes(quiet=quiet)
     threads = chosen.threads or os.cpu_count() or 1
     with download_progress(sys.stderr, quiet=quiet) as on_download:
         fetch = Fetch(offline=chosen.offline, on_note=note, on_download=on_download)

@@ -16,7 +16,7 @@ __all__ = ["index"]
 
 def index(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Folders or pictures.", show_default=False)
+        list[Path], typer.Argument(metavar="PATH", help="Folders or pictures.", show_default=False)
     ],
     library: LibraryOption = None,
     model: ModelOption = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from visionquery.cli.options import JsonFlag, QuietFlag
-from visionquery.cli.output import print_document, print_lines, say
+from visionquery.cli.output import notes, print_document, print_lines
 from visionquery.cli.session import settings
 from visionquery.errors import ChecksumMismatchError
 from visionquery.models.acquire import acquire
@@ -65,7 +65,7 @@ def _facts(spec: ModelSpec) -> dict[str, object]:
 def pull_model(name: NameArgument, quiet: QuietFlag = False) -> None:
     """Fetch a model's files, resumed where an earlier try stopped, and verify them."""
     spec = resolve(name)
-    note = (lambda message: None) if quiet else say
+    note = notes(quiet=quiet)
     with download_progress(sys.stderr, quiet=quiet) as on_download:
         acquire(spec, offline=settings().offline, on_note=note, on_download=on_download)
     note(f"{spec.name} is here.")

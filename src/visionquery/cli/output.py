@@ -2,17 +2,22 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from visionquery.present.text import escaped
 
-__all__ = ["on_terminal", "print_document", "print_lines", "print_paths", "say"]
+__all__ = ["notes", "on_terminal", "print_document", "print_lines", "print_paths", "say"]
 
 
 def say(message: str) -> None:
     """Write a note or an error to stderr, whatever bytes a file name brings into it."""
     sys.stderr.write(_safe(message) + "\n")
     sys.stderr.flush()
+
+
+def notes(*, quiet: bool) -> Callable[[str], None]:
+    """Return where notes go: to stderr, or nowhere."""
+    return (lambda _: None) if quiet else say
 
 
 def _safe(message: str) -> str:

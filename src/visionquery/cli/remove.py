@@ -16,7 +16,7 @@ __all__ = ["remove"]
 def remove(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH…", help="Indexed folders or files.", show_default=False),
+        typer.Argument(metavar="PATH", help="Indexed folders or files.", show_default=False),
     ],
     library: LibraryOption = None,
     json: JsonFlag = False,

@@ -22,7 +22,7 @@ def search(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[PATH]…", help="Answer from these folders alone.", show_default=False
+            metavar="PATH", help="Answer from these folders alone.", show_default=False
         ),
     ] = None,
     library: LibraryOption = None,

@@ -2,11 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from visionquery.cli.output import say
+from visionquery.cli.output import notes
 from visionquery.indexing.report import IndexReport
 from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress
@@ -26,7 +26,7 @@ def open_library(
 ) -> Iterator[Library]:
     """Open the library that the flags and settings name, for the length of a command."""
     chosen = settings(library=library, model=model)
-    note: Callable[[str], None] = (lambda message: None) if quiet else say
+    note = notes(quiet=quiet)
     with (
         download_progress(sys.stderr, quiet=quiet) as on_download,
         Library.open(

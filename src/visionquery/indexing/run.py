@@ -95,6 +95,10 @@ def index(
         store.forget([(work.root.root_id, path) for path in work.gone])
     removed = store.prune()
     store.set_note(_DECODER_NOTE, decoder)
+    return _report(store, counts, removed)
+
+
+def _report(store: Store, counts: _Counts, removed: int) -> IndexReport:
     return IndexReport(
         added=counts.added,
         updated=counts.updated,

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TextIO
 
 from visionquery.indexing.report import Progress
@@ -19,76 +20,89 @@ OnDownload = Callable[[str, int, int], None]
 @contextmanager
 def index_progress(stream: TextIO, *, quiet: bool) -> Iterator[OnProgress]:
     """Give a callback that shows an indexing run's state on `stream`."""
-    if quiet:
-        yield lambda progress: None
-    elif stream.isatty():
-        with _bar(stream) as update:
-            yield lambda progress: update(
-                "Indexing", progress.done, progress.total, _rate_and_eta(progress)
-            )
-    else:
-        lines = _Lines(stream)
-        yield lambda progress: lines.show(
-            f"{progress.done:,} of {count(progress.total, 'file')}, {_rate_and_eta(progress)}",
-            is_last=progress.done == progress.total,
-            is_empty=progress.total == 0,
+    with _shown(stream, quiet=quiet) as show:
+        yield lambda progress: show(
+            "Indexing",
+            progress.done,
+            progress.total,
+            f"{progress.done:,} of {count(progress.total, 'file')}{_rate_and_eta(progress)}",
         )
 
 
 @contextmanager
 def download_progress(stream: TextIO, *, quiet: bool) -> Iterator[OnDownload]:
     """Give a callback `(file, done_bytes, total_bytes)` that shows a download on `stream`."""
-    if quiet:
-        yield lambda file, done, total: None
-    elif stream.isatty():
-        with _bar(stream) as update:
-            yield lambda file, done, total: update(
-                file, done, total, f"{size(done)} of {size(total)}"
-            )
-    else:
-        lines = _Lines(stream)
-        yield lambda file, done, total: lines.show(
-            f"{file}: {size(done)} of {size(total)}", is_last=done == total, is_empty=total == 0
+    with _shown(stream, quiet=quiet) as show:
+        yield lambda file, done, total: show(
+            file, done, total, f"{size(done)} of {size(total)}"
         )
 
 
 def _rate_and_eta(progress: Progress) -> str:
     if not progress.done or progress.seconds <= 0:
         return ""
-    rate = progress.done / progress.seconds
-    left = (progress.total - progress.done) / rate
-    images = f"{progress.encoded / progress.seconds:.1f} images/s"
-    return f"{images}, {duration(left)} left" if left else images
+    left = (progress.total - progress.done) * progress.seconds / progress.done
+    rate = f", {progress.encoded / progress.seconds:.1f} images/s" if progress.encoded else ""
+    return f"{rate}, {duration(left)} left" if left else rate
+
+
+_Show = Callable[[str, int, int, str], None]
+"""Name, done, total, and the same in words."""
+
+
+@contextmanager
+def _shown(stream: TextIO, *, quiet: bool) -> Iterator[_Show]:
+    """Give the way of showing that suits the stream. Nothing appears before there is something
+    to wait for."""
+    with ExitStack() as stack:
+        if quiet:
+            yield lambda *_: None
+        elif stream.isatty():
+            yield _Bar(stream, stack).show
+        else:
+            yield _Lines(stream).show
 
 
 class _Lines:
-    """Write at most a line every few seconds, and the last one always."""
+    """A line every few seconds, and the last one always."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
 
-    def show(self, line: str, *, is_last: bool, is_empty: bool) -> None:
-        if is_empty or (time.monotonic() < self._next and not is_last):
+    def show(self, name: str, done: int, total: int, words: str) -> None:
+        if total == 0 or (time.monotonic() < self._next and done != total):
             return
         self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
-        print(line, file=self._stream, flush=True)  # noqa: T201
+        self._stream.write(f"{name}: {words}\n")
+        self._stream.flush()
 
 
-@contextmanager
-def _bar(stream: TextIO) -> Iterator[Callable[[str, int, int, str], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
+class _Bar:
+    """A live bar, drawn from the first update on and gone when the stack closes."""
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=32),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[facts]}"),
-    )
-    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
-        task = bar.add_task("", total=None, facts="")
-        yield lambda name, done, total, facts: bar.update(
-            task, description=name, completed=done, total=total or 1, facts=facts
+    def __init__(self, stream: TextIO, stack: ExitStack) -> None:
+        self._stream = stream
+        self._stack = stack
+        self._update: Callable[..., None] | None = None
+
+    def show(self, name: str, done: int, total: int, words: str) -> None:
+        if total == 0:
+            return
+        if self._update is None:
+            self._update = self._start()
+        self._update(description=name, completed=done, total=total, facts=words)
+
+    def _start(self) -> Callable[..., None]:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[facts]}", style="dim"),
         )
+        console = Console(file=self._stream, highlight=False)
+        bar = self._stack.enter_context(Progress(*columns, console=console, transient=True))
+        return partial(bar.update, bar.add_task("", facts=""))

@@ -38,6 +38,7 @@ def size(size_bytes: int) -> str:
     amount = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 999.5:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+            digits = 0 if unit == "B" or amount >= 100 else 1
+            return f"{amount:.{digits}f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"

@@ -1,0 +1,31 @@
+"""The reference says what the program does."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_the_command_line_page_is_what_the_program_says():
+    checked = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "make_reference.py", "--check"], check=False
+    )
+    assert checked.returncode == 0, "run: python scripts/make_reference.py"
+
+
+def test_json_examples_are_json():
+    blocks = re.findall(r"```json\n(.*?)```", (DOCS / "reference" / "json.md").read_text(), re.S)
+    assert len(blocks) == 2
+    assert {"results", "closest"} <= set(json.loads(blocks[0]))
+    assert "stages" in json.loads(blocks[1])
+
+
+def test_links_between_pages_lead_somewhere():
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
