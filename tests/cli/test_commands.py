@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,3 +189,31 @@ def test_eval_prints_the_documented_shape(vq, pictures, tmp_path):
 
 def test_version(vq):
     assert vq("--version").out.startswith("visionquery ")
+
+
+def test_a_text_search_loads_no_picture_and_no_hub_code(vq, pictures):
+    vq("index", pictures)
+    code = (
+        "import sys\nfrom visionquery.cli.app import run\n"
+        "code = run(['search', 'red', '-q'])\nprint(code, *sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert str(pictures) in ran.stdout
+    loaded = set(ran.stdout.splitlines()[-1].split())
+    assert "onnxruntime" in loaded
+    assert not {"PIL", "huggingface_hub", "rich", "pathspec", "filelock"} & loaded
+
+
+def test_the_demo_finds_what_it_asks_for(vq, monkeypatch, lit_tiny):
+    searches = vq("demo", "--model", lit_tiny, "--json", "--quiet").document["searches"]
+    best = {s["query"]: Path(s["results"][0]["path"]).name for s in searches}
+    assert best["a cat"] == "chelsea.png"
+    assert best["a cup of coffee"] == "coffee.png"
+    assert len(best) >= 5
+
+
+def test_the_demo_without_photographs_says_what_to_install(vq, monkeypatch):
+    monkeypatch.setattr("visionquery.cli.demo.find_spec", lambda _: None)
+    ran = vq("demo")
+    assert ran.code == 2
+    assert "pip install" in ran.err

@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["JsonFlag", "LibraryOption", "ModelOption", "QuietFlag"]
+__all__ = [
+    "JsonFlag",
+    "LibraryOption",
+    "LimitOption",
+    "ModelOption",
+    "NullFlag",
+    "OffsetOption",
+    "QuietFlag",
+]
 
 LibraryOption = Annotated[
     str | None,
@@ -29,4 +37,9 @@ JsonFlag = Annotated[
 ]
 QuietFlag = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress and no notes, only errors.")
+]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Results at most.")]
+OffsetOption = Annotated[int, typer.Option(min=0, help="Results to leave out first.")]
+NullFlag = Annotated[
+    bool, typer.Option("--print0", "-0", help="Raw paths, each ended by a NUL character.")
 ]

@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from visionquery.cli.answers import answer
-from visionquery.cli.options import JsonFlag, LibraryOption, ModelOption, QuietFlag
+from visionquery.cli.options import (
+    JsonFlag,
+    LibraryOption,
+    LimitOption,
+    ModelOption,
+    NullFlag,
+    OffsetOption,
+    QuietFlag,
+)
 from visionquery.cli.output import say
 from visionquery.cli.session import add_paths, open_library
 from visionquery.errors import LibraryBusyError
@@ -27,8 +35,8 @@ def search(
     ] = None,
     library: LibraryOption = None,
     model: ModelOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Results at most.")] = 20,
-    offset: Annotated[int, typer.Option(min=0, help="Results to leave out first.")] = 0,
+    limit: LimitOption = 20,
+    offset: OffsetOption = 0,
     min_confidence: Annotated[
         float | None,
         typer.Option(
@@ -39,9 +47,7 @@ def search(
         bool, typer.Option("--no-index", help="Answer from what is indexed already.")
     ] = False,
     json: JsonFlag = False,
-    null: Annotated[
-        bool, typer.Option("--print0", "-0", help="Raw paths, each ended by a NUL character.")
-    ] = False,
+    null: NullFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Find pictures by what they show.
