@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ChecksumMismatchError",
+    "DownloadBrokenError",
     "EngineError",
     "ImageError",
     "ImageTooLargeError",
@@ -72,6 +73,10 @@ class UnknownModelError(ModelError):
 
 class WeightsMissingError(ModelError):
     """A model's files are not here and cannot be had."""
+
+
+class DownloadBrokenError(WeightsMissingError):
+    """A download began and broke off; what came of it is kept for the next time."""
 
 
 class ChecksumMismatchError(ModelError):

@@ -7,53 +7,34 @@ never prints; what a person should see goes through the callbacks.
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from visionquery.errors import ImageError, InputError
+from visionquery.indexing.status import LibraryStatus, RootStatus, library_status
 from visionquery.opening import Fetch, asked_model, library_model, load_encoder, open_store
 from visionquery.query.ast import Blend, Like, Node, Picture
 from visionquery.query.grammar import parse
-from visionquery.search.result import Response
+from visionquery.search.result import Response, seen_within
 from visionquery.store.base import Scope, Store
+from visionquery.store.places import outermost
 from visionquery.types import Decoded, ModelIdentity
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from visionquery.indexing.reencode import ReencodeReport
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.models.encoder import Encoder
+    from visionquery.query.plan import Plan
 
 __all__ = ["Library", "LibraryStatus", "RootStatus"]
 
 Place = str | Path
 _BATCH_SIZE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class RootStatus:
-    """An indexed folder: whether it is there now, files with an image, files skipped."""
-
-    location: str
-    present: bool
-    files: int
-    skipped: int
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryStatus:
-    """A library at a glance; `size_bytes` is its room on disk."""
-
-    location: str
-    model: str
-    embed_dim: int
-    images: int
-    size_bytes: int
-    roots: tuple[RootStatus, ...]
 
 
 def _ignore(*_: object) -> None:
@@ -66,7 +47,7 @@ class Library:
     def __init__(
         self, store: Store, load_encoder: "Callable[[ModelIdentity], Encoder]", *, threads: int = 0
     ) -> None:
-        """Join a store with a way to get the encoder of its model, asked for at first need."""
+        """Join a store with a way to get the encoder of a model, asked for at first need."""
         self._store = store
         self._load_encoder = load_encoder
         self._threads = threads or os.cpu_count() or 1
@@ -102,7 +83,9 @@ class Library:
         store = open_store(folder, spec, fetch if create else None)
 
         def load(identity: ModelIdentity) -> "Encoder":
-            return load_encoder(spec or library_model(folder, identity), fetch, threads=threads)
+            named = spec is not None and spec.identity.fingerprint == identity.fingerprint
+            chosen = spec if spec and named else library_model(folder, identity)
+            return load_encoder(chosen, fetch, threads=threads)
 
         return cls(store, load, threads=threads)
 
@@ -152,13 +135,52 @@ class Library:
             report = index(
                 self._store,
                 self.encoder,
-                _outermost(self._scopes(places)),
+                outermost(self._scopes(places)),
                 on_progress=on_progress,
                 limits=Limits(),
                 threads=self._threads,
                 batch_size=_BATCH_SIZE,
             )
             self._refresh_background()
+        return report
+
+    def reencode(
+        self, model: Place, *, on_progress: "Callable[[Progress], None]" = _ignore
+    ) -> "ReencodeReport":
+        """Move the library to another model, given like that of `open`: encode all images anew.
+
+        The old model answers until every image has its new vector, and goes then. Every batch is
+        kept as it is finished, so that the next run goes on from there; a run for a third model
+        gives up what there was for the second, and one for the library's own model that too.
+        Images whose files are not there now, or have changed, keep the library on the old model;
+        the report says what to do. Raises InputError where no model is named, ModelError where
+        it is missing or broken, LibraryBusyError when another process is writing.
+        """
+        from visionquery.images.limits import Limits
+        from visionquery.indexing.reencode import keep_model, reencode
+        from visionquery.search.background import BACKGROUND_NOTE
+
+        spec = asked_model(model)
+        if spec is None:
+            raise InputError("Name the model that the library is to move to; it is not chosen.")
+        with self._store.writing():
+            if spec.identity.fingerprint == self._store.model.fingerprint:
+                report = keep_model(self._store)
+            else:
+                encoder = self._load_encoder(spec.identity)
+                report = reencode(
+                    self._store,
+                    encoder,
+                    on_progress=on_progress,
+                    limits=Limits(),
+                    threads=self._threads,
+                    batch_size=_BATCH_SIZE,
+                    forget_notes=(BACKGROUND_NOTE,),
+                )
+                if report.complete:
+                    self.encoder = encoder
+            if report.complete:
+                self._refresh_background()
         return report
 
     def remove(self, *paths: Place) -> int:
@@ -239,17 +261,13 @@ class Library:
             node, str(image), limit, offset, within, min_confidence, without=itself
         )
 
+    def covers(self, place: Place) -> bool:
+        """Return whether a folder or file lies in an indexed folder."""
+        return self._store.locate(str(_absolute(place))) is not None
+
     def status(self) -> LibraryStatus:
         """Return what the library holds and which of its folders are there now."""
-        model = self._store.model
-        return LibraryStatus(
-            location=self._store.location,
-            model=model.name,
-            embed_dim=model.embed_dim,
-            images=self._store.image_count(),
-            size_bytes=self._store.size_bytes(),
-            roots=tuple(self._root_status(r.root_id, r.location) for r in self._store.roots()),
-        )
+        return library_status(self._store)
 
     # -- inside ----------------------------------------------------------------------------
     def _answer(
@@ -263,25 +281,16 @@ class Library:
         *,
         without: str | None,
     ) -> Response:
-        from visionquery.search.background import kept_background
         from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
         from visionquery.search.executor import execute
-        from visionquery.search.planner import plan
 
         started = time.perf_counter()
-        store = self._store
-        scopes = self._scopes([_absolute(place) for place in within])
-        with store.reading():
-            planned = plan(
-                node,
-                encoder=self.encoder,
-                store=store,
-                background=kept_background(store),
-                read_picture=self._read_picture,
-            )
+        places = [_absolute(place) for place in within]
+        scopes = self._scopes(places)
+        with self._store.reading():
             page = execute(
-                planned,
-                store,
+                self._plan(node),
+                self._store,
                 within=self._candidates(scopes, without),
                 limit=limit,
                 offset=offset,
@@ -289,12 +298,24 @@ class Library:
             )
         return Response(
             query=text,
-            model=store.model.name,
+            model=self._store.model.name,
             exact=True,
             seconds=time.perf_counter() - started,
-            hits=page.hits,
-            closest=page.closest,
+            hits=seen_within(page.hits, places),
+            closest=seen_within(page.closest, places),
             total=page.total,
+        )
+
+    def _plan(self, node: Node) -> "Plan":
+        from visionquery.search.background import kept_background
+        from visionquery.search.planner import plan
+
+        return plan(
+            node,
+            encoder=self.encoder,
+            store=self._store,
+            background=kept_background(self._store),
+            read_picture=self._read_picture,
         )
 
     def _candidates(
@@ -359,31 +380,7 @@ class Library:
             )
         raise InputError(f"There is no file or folder {place}.")
 
-    def _root_status(self, root_id: int, location: str) -> RootStatus:
-        files = self._store.files(Scope(root_id)).values()
-        skipped = sum(1 for file in files if file.problem is not None)
-        return RootStatus(location, Path(location).is_dir(), len(files) - skipped, skipped)
-
 
 def _absolute(place: Place) -> Path:
-    """Absolute and without "..", symbolic links as they are."""
-    return Path(os.path.abspath(Path(place).expanduser()))
-
-
-def _outermost(scopes: Sequence[Scope]) -> list[Scope]:
-    """Leave out scopes that lie within another, so that no file is handled twice."""
-    return [
-        scope
-        for i, scope in enumerate(scopes)
-        if not any(
-            _contains(other, scope) and (other != scope or j < i)
-            for j, other in enumerate(scopes)
-            if j != i
-        )
-    ]
-
-
-def _contains(outer: Scope, inner: Scope) -> bool:
-    return outer.root_id == inner.root_id and (
-        outer.path in ("", inner.path) or inner.path.startswith(outer.path + "/")
-    )
+    """Absolute and without "..", but symbolic links as they are, which pathlib cannot do."""
+    return Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100

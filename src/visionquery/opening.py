@@ -109,7 +109,8 @@ def _mismatch(folder: Path, identity: ModelIdentity, spec: ModelSpec) -> ModelMi
     same_name = " in another version" if identity.name == spec.name else ""
     return ModelMismatchError(
         f"The library {folder} was made with the model {identity.name}, not with {spec.name}"
-        f"{same_name}; leave --model out, or use another --library for {spec.name}.",
+        f"{same_name}; leave --model out, use another --library for {spec.name}, or move this one "
+        f"to it: visionquery index --reencode --model {spec.source}",
         library_model=identity.name,
         asked_model=spec.name,
     )

@@ -158,6 +158,22 @@ def test_nothing_good_enough_is_exit_code_1(vq, pictures):
     assert (ran.code, ran.document["results"]) == (1, [])
 
 
+def test_a_folder_without_pictures_has_nothing_to_find(vq, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ran = vq("search", "red", empty, "--json")
+    assert (ran.code, ran.document["results"]) == (1, [])
+    assert "No pictures" in vq("index", empty).err
+
+
+def test_of_two_places_the_one_asked_for_is_named(vq, pictures):
+    shutil.copy(pictures / "one" / "red.png", pictures / "two" / "same.png")
+    vq("index", pictures)
+    hits = vq("search", "red", pictures / "two", "--json").document["results"]
+    assert all(hit["path"].startswith(str(pictures / "two")) for hit in hits)
+    assert max(len(hit["paths"]) for hit in hits) == 2
+
+
 def test_models_are_listed_with_size_and_licence(vq):
     listed = vq("models", "list", "--json").document["models"]
     clip = next(model for model in listed if model["name"] == "clip-vit-base-patch32")

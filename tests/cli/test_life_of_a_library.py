@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from visionquery import Library
-from visionquery.errors import InputError
+from visionquery.errors import InputError, LibraryNotFoundError
 from visionquery.store.base import Scope
 from visionquery.store.local import open_local
 
@@ -144,6 +144,17 @@ def stored_bytes(library: Path) -> int:
     return sum(segment.stat().st_size for segment in library.glob("vectors-*/*"))
 
 
+def committed(library: Path) -> int:
+    try:
+        store = open_local(library)
+    except LibraryNotFoundError:
+        return 0
+    try:
+        return store.image_count()
+    finally:
+        store.close()
+
+
 def test_killed_runs_end_like_an_undisturbed_one(tmp_path, tiny_model):
     pictures = many_pictures(tmp_path / "many", 240)
     calm, killed = tmp_path / "calm", tmp_path / "killed"
@@ -173,9 +184,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, tiny_model):
         index_command(pictures, folder, tiny_model), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )
-    first = 0
-    while process.poll() is None and stored_bytes(folder) <= first:
-        first = first or stored_bytes(folder)  # once a second batch is written, one is committed
+    while process.poll() is None and committed(folder) == 0:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()

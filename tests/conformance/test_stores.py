@@ -18,8 +18,10 @@ from visionquery.testing.store_examples import example_image
 from visionquery.types import ModelIdentity
 
 MODEL = ModelIdentity("tiny", "f1", 8, "tiny")
+MODELS = [MODEL, ModelIdentity("wide", "f2", 12, "wide"), ModelIdentity("slim", "f3", 8, "slim")]
 FOLDERS = ["/p", "/p/a", "/p/a/b", "/p/ab", "/q", "/p/a/b/c"]
 PATHS = ["x.jpg", "a/x.jpg", "a/b/y.PNG", "ab/z.jpeg", "b/c/\udce9.jpg", "b/y.tif", "c/x.jpg"]
+KINDS = ["add", *["write"] * 3, *["forget"] * 2, "prune", "move", *["next"] * 3]
 FILTERS = [
     Filter("path", Contains("/A/")),
     Filter("path", Contains("b/*.?????")),
@@ -48,20 +50,24 @@ def test_store_passes(check: Check, make_store: MakeStore) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> None:
     random = np.random.default_rng(seed)
-    local, memory = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL)
-    for _ in range(40):
+    local, memory, model = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL), MODEL
+    moved = 0
+    for _ in range(60):
         act = _random_act(random, memory)
         with local.writing(), memory.writing():
             assert act(local) == act(memory)
+        moved += memory.model != model
+        model = memory.model
         _assert_alike(local, memory, random)
     assert memory.row_count() > memory.image_count() > 0, "the history should have left holes"
+    assert moved, "the history should have moved to another model"
     local.close()
 
 
 def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
     root_ids = [root.root_id for root in known.roots()]
     held = [(root_id, path) for root_id in root_ids for path in known.files(Scope(root_id))]
-    kind = random.choice(["add", "write", "write", "write", "forget", "forget", "prune", "move"])
+    kind = random.choice(KINDS)
     folder = str(random.choice(FOLDERS))
     if kind == "add" or not root_ids:
         return lambda store: store.add_root(folder)
@@ -73,13 +79,38 @@ def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
         return lambda store: store.forget(gone)
     if kind == "prune":
         return lambda store: store.prune()
-    return _random_write(random, root_ids)
+    if kind == "next":
+        return _random_step_to_next(random, known)
+    return _random_write(random, root_ids, known.model.embed_dim)
 
 
-def _random_write(random: Generator, root_ids: list[int]) -> Callable[[Store], object]:
+def _random_step_to_next(random: Generator, known: Store) -> Callable[[Store], object]:
+    following = known.next_model()
+    if following is None or random.random() < 0.1:
+        others = [model for model in MODELS if model != known.model]
+        chosen = others[random.integers(len(others))]
+        return lambda store: store.begin_next(chosen)
+    missing = np.flatnonzero(known.alive() & ~known.next_done())
+    if not len(missing):
+        return lambda store: store.finish_next()
+    rows = missing[random.random(len(missing)) < 0.7].tolist()
+    vectors = np.stack(
+        [example_image(f"{row}", embed_dim=following.embed_dim).vector for row in [*rows, 0]]
+    )
+    return lambda store: store.write_next(rows, vectors[:-1])
+
+
+def _random_write(
+    random: Generator, root_ids: list[int], embed_dim: int
+) -> Callable[[Store], object]:
     names = [str(name) for name in random.integers(0, 25, size=random.integers(1, 6))]
     images = [
-        example_image(name, taken_at=f"2024-{int(name) % 12 + 1:02}-01", width=100 * int(name))
+        example_image(
+            name,
+            embed_dim=embed_dim,
+            taken_at=f"2024-{int(name) % 12 + 1:02}-01",
+            width=100 * int(name),
+        )
         for name in names
     ]
     files = [
@@ -105,7 +136,10 @@ def _assert_alike(local: Store, memory: Store, random: Generator) -> None:
     rows = np.flatnonzero(alive).tolist()
     assert local.records(rows) == memory.records(rows)
     assert np.array_equal(local.vectors(rows), memory.vectors(rows))
-    probes = random.standard_normal((2, 8)).astype(np.float32)
+    assert local.model == memory.model
+    assert local.next_model() == memory.next_model()
+    assert local.next_done().tolist() == memory.next_done().tolist()
+    probes = random.standard_normal((2, memory.model.embed_dim)).astype(np.float32)
     np.testing.assert_allclose(
         local.scores(probes)[:, alive], memory.scores(probes)[:, alive], atol=1e-6
     )

@@ -1,4 +1,4 @@
-"""`visionquery index PATH…`"""
+"""`visionquery index PATH…` and `visionquery index --reencode`"""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,28 +7,44 @@ import typer
 
 from visionquery.cli.options import JsonFlag, LibraryOption, ModelOption, QuietFlag
 from visionquery.cli.output import print_document, say
-from visionquery.cli.session import add_paths, open_library
+from visionquery.cli.session import add_paths, open_library, reencode_library
+from visionquery.errors import InputError
+from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.present.text import count, duration, escaped
 
 __all__ = ["index"]
 
 
+_Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="PATH", help="Folders or pictures.", show_default=False),
+]
+_MovedFromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--moved-from",
+        metavar="OLD",
+        help="PATH is the indexed folder OLD at its new place; nothing is encoded again.",
+        show_default=False,
+    ),
+]
+_ReencodeFlag = Annotated[
+    bool,
+    typer.Option(
+        "--reencode",
+        help="Without PATH: move the library to --model. Every image is encoded anew; the old "
+        "model answers until all are. Run again to go on after an interruption.",
+    ),
+]
+
+
 def index(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Folders or pictures.", show_default=False)
-    ],
+    paths: _Paths = None,
     library: LibraryOption = None,
     model: ModelOption = None,
-    moved_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--moved-from",
-            metavar="OLD",
-            help="PATH is the indexed folder OLD at its new place; nothing is encoded again.",
-            show_default=False,
-        ),
-    ] = None,
+    moved_from: _MovedFromOption = None,
+    reencode: _ReencodeFlag = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -37,6 +53,16 @@ def index(
     Pictures stay where they are. Files that are gone leave the library; a folder that is not
     there now (an unplugged disk) keeps its images.
     """
+    if reencode:
+        if paths or moved_from is not None:
+            raise InputError(
+                "--reencode is for the whole library: leave the paths out, and bring folders up "
+                "to date with a visionquery index of its own."
+            )
+        _reencode(library, model, json=json, quiet=quiet)
+        return
+    if not paths:
+        raise InputError("Name the folders or pictures to index: visionquery index PATH")
     with open_library(library=library, model=model, create=True, quiet=quiet) as opened:
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
@@ -54,12 +80,11 @@ def summary(report: IndexReport) -> str:
     lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in report.skipped]
     lines += report.notes
     if report.encoded:
-        lines.append(
-            f"Encoded {count(report.encoded, 'image')} in {duration(report.seconds)} "
-            f"({report.images_per_second:.1f} images/s)."
-        )
-    else:
+        lines.append(_speed(report.encoded, report.seconds, report.images_per_second))
+    elif report.unchanged or report.reused:
         lines.append("Nothing to encode: everything here is known already.")
+    else:
+        lines.append("No pictures were found.")
     changes = [
         f"{number:,} {word}"
         for number, word in (
@@ -73,3 +98,34 @@ def summary(report: IndexReport) -> str:
     total = f"The library holds {count(report.images, 'image')}"
     lines.append(f"{total} ({', '.join(changes)})." if changes else f"{total}.")
     return "\n".join(lines)
+
+
+def _reencode(library: str | None, model: str | None, *, json: bool, quiet: bool) -> None:
+    report = reencode_library(library=library, model=model, quiet=quiet)
+    if json:
+        from visionquery.present.documents import reencode_document
+
+        print_document(reencode_document(report))
+    elif not quiet:
+        say(_reencode_summary(report))
+
+
+def _reencode_summary(report: ReencodeReport) -> str:
+    lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in report.skipped]
+    if report.reencoded:
+        lines.append(_speed(report.reencoded, report.seconds, report.images_per_second))
+    images = count(report.images, "image")
+    if report.complete:
+        state = f"The library answers by the model {report.model}: {images}."
+        return "\n".join([*lines, *report.notes, state])
+    lines.append(
+        f"{report.left:,} of {images} could not be encoded now; the library answers by its old "
+        "model until all are."
+    )
+    lines += report.notes
+    return "\n".join(lines)
+
+
+def _speed(images: int, seconds: float, images_per_second: float) -> str:
+    speed = f"{images_per_second:.1f} images/s"
+    return f"Encoded {count(images, 'image')} in {duration(seconds)} ({speed})."

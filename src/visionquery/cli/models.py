@@ -9,7 +9,7 @@ from visionquery.cli.options import JsonFlag, QuietFlag
 from visionquery.cli.output import notes, print_document, print_lines
 from visionquery.cli.session import settings
 from visionquery.errors import ChecksumMismatchError
-from visionquery.models.acquire import acquire
+from visionquery.models.acquire import fetch
 from visionquery.models.catalog import catalog, resolve
 from visionquery.models.spec import ModelSpec
 from visionquery.models.weights import Check, available, download_bytes, verify
@@ -63,12 +63,12 @@ def _facts(spec: ModelSpec) -> dict[str, object]:
 
 @app.command("pull")
 def pull_model(name: NameArgument, quiet: QuietFlag = False) -> None:
-    """Fetch a model's files, resumed where an earlier try stopped, and verify them."""
+    """Fetch a model's files, going on where an earlier try stopped, and verify them all."""
     spec = resolve(name)
     note = notes(quiet=quiet)
     with download_progress(sys.stderr, quiet=quiet) as on_download:
-        acquire(spec, offline=settings().offline, on_note=note, on_download=on_download)
-    note(f"{spec.name} is here.")
+        fetch(spec, offline=settings().offline, on_note=note, on_download=on_download)
+    note(f"{spec.name} is here, every file verified.")
 
 
 @app.command("verify")

@@ -21,6 +21,7 @@ from visionquery.errors import LibraryBusyError
 from visionquery.library import Library
 from visionquery.present.text import count
 from visionquery.query.grammar import parse
+from visionquery.search.result import Response
 
 __all__ = ["search"]
 
@@ -57,16 +58,32 @@ def search(
     2:word for weight; image:FILE, like:ID; path:, date:, ext:, width:, height:.
     """
     node = parse(query)
-    places = paths or []
-    create = bool(places) and not no_index
+    create = bool(paths) and not no_index
     with open_library(library=library, model=model, create=create, quiet=quiet) as opened:
-        if create:
-            _update(opened, places, quiet=quiet)
-        response = opened.search(
-            node, text=query, limit=limit, offset=offset, within=places,
-            min_confidence=min_confidence,
-        )
+        places = _updated(opened, paths or [], quiet=quiet) if create else paths or []
+        if paths and not places:
+            response = _nothing(query, opened)
+        else:
+            response = opened.search(
+                node,
+                text=query,
+                limit=limit,
+                offset=offset,
+                within=places,
+                min_confidence=min_confidence,
+            )
     answer(response, json=json, null=null, quiet=quiet)
+
+
+def _updated(library: Library, paths: list[Path], *, quiet: bool) -> list[Path]:
+    """Bring paths up to date; return those that are in the library now, as a folder without
+    pictures is not."""
+    _update(library, paths, quiet=quiet)
+    return [path for path in paths if library.covers(path)]
+
+
+def _nothing(query: str, library: Library) -> Response:
+    return Response(query, library.status().model, True, 0.0, (), (), 0)
 
 
 def _update(library: Library, paths: list[Path], *, quiet: bool) -> None:

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visionquery.cli.output import notes
+from visionquery.errors import InputError
+from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress
 from visionquery.settings import Settings, load_settings
 
-__all__ = ["add_paths", "open_library", "settings"]
+__all__ = ["add_paths", "open_library", "reencode_library", "settings"]
 
 
 def settings(*, library: str | None = None, model: str | None = None) -> Settings:
@@ -46,3 +48,17 @@ def add_paths(library: Library, paths: Sequence[Path], *, quiet: bool) -> IndexR
     """Bring the library up to date with folders, showing progress on stderr."""
     with index_progress(sys.stderr, quiet=quiet) as on_progress:
         return library.add(*paths, on_progress=on_progress)
+
+
+def reencode_library(*, library: str | None, model: str | None, quiet: bool) -> ReencodeReport:
+    """Move the library to the model that the flags and settings name, showing progress on
+    stderr. Raises InputError where they name none."""
+    wanted = settings(model=model).model
+    if wanted is None:
+        raise InputError("Name the new model: visionquery index --reencode --model NAME")
+    with (
+        # The model named is the one to come: the library is opened by its own.
+        open_library(library=library, model="auto", create=False, quiet=quiet) as opened,
+        index_progress(sys.stderr, quiet=quiet) as on_progress,
+    ):
+        return opened.reencode(wanted, on_progress=on_progress)

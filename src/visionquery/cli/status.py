@@ -30,6 +30,12 @@ def _show(found: LibraryStatus) -> None:
         f"{escaped(found.location)}\n{count(found.images, 'image')}, {size(found.size_bytes)}, "
         f"model {found.model} ({found.embed_dim} dimensions)"
     )
+    if found.reencoding is not None:
+        move = found.reencoding
+        print_lines(
+            f"moving to the model {move.model}: {move.done:,} of {count(move.images, 'image')} "
+            "encoded; go on with visionquery index --reencode"
+        )
     rows = [
         (
             escaped(root.location),

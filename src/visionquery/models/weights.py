@@ -4,13 +4,14 @@ Finding and checking files needs neither the network nor huggingface_hub. Only `
 module `visionquery.models.hub` beneath it go out.
 """
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionquery.errors import ChecksumMismatchError, WeightsMissingError
+from visionquery.models.checksum import sha256_of
+from visionquery.models.hub import ask, bytes_left, download, repo_folder
 from visionquery.models.spec import Artifact, ModelSpec, artifacts
 
 __all__ = [
@@ -73,9 +74,7 @@ def require(spec: ModelSpec, *wanted: Artifact, verify: bool) -> list[Path]:
         raise WeightsMissingError(_absence(spec, absent))
     if verify and spec.folder is not None:
         for artifact, place in zip(wanted, places, strict=True):
-            actual = _sha256(place)
-            if actual != artifact.sha256:
-                raise _mismatch(place, str(artifact.sha256), actual, "Copy the model again.")
+            _compare(place, str(artifact.sha256))
     return places
 
 
@@ -84,26 +83,43 @@ def verify(spec: ModelSpec) -> list[Check]:
     checks = []
     for artifact in artifacts(spec):
         place = _place(spec, artifact)
-        actual = _sha256(place) if place.is_file() else ""
+        actual = sha256_of(place) if place.is_file() else ""
         checks.append(Check(artifact, str(place), _expected(artifact), actual))
     return checks
 
 
-def pull(spec: ModelSpec, *, progress: Progress | None = None) -> None:
+def pull(
+    spec: ModelSpec,
+    *,
+    announce: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Make all files of a model present and right: those that are here are compared with their
     hash and fetched anew when wrong, those that are not here are fetched and compared.
 
+    `announce` is called once, with the bytes to come, when the hub has answered and before the
+    first of them is fetched; not when there is nothing to come.
     Raises WeightsMissingError when a file cannot be had (no connection, offline mode, refused),
-    and ChecksumMismatchError when what was sent is not the file, which is then removed.
+    DownloadBrokenError when one breaks off (what came is kept for the next time), and
+    ChecksumMismatchError when what was sent is not the file, which is then removed.
     """
     if spec.folder is not None:
         require(spec, *artifacts(spec), verify=True)
         return
-    for check in verify(spec):
-        if check.actual and not check.ok:
-            _remove(_place(spec, check.artifact))
-        if not check.ok:
-            _fetch(spec, check.artifact, progress)
+    wrong = [check for check in verify(spec) if not check.ok]
+    for check in wrong:
+        _remove(Path(check.path))
+    if not wrong:
+        return
+    cache = hub_cache()
+    offers = ask([check.artifact for check in wrong], model=spec.name)
+    left = sum(bytes_left(offer, cache=cache) for offer in offers)
+    if announce is not None and left > 0:
+        announce(left)
+    for offer in offers:
+        place = download(offer, model=spec.name, cache=cache, progress=progress)
+        if offer.artifact.sha256 is None:
+            _write_record(offer.artifact, sha256_of(place))
 
 
 def hub_cache() -> Path:
@@ -120,20 +136,17 @@ def hub_cache() -> Path:
     return Path(os.path.expandvars(cache)).expanduser()
 
 
-def _repo_folder(artifact: Artifact) -> Path:
-    return hub_cache() / f"models--{str(artifact.repo).replace('/', '--')}"
-
-
 def _place(spec: ModelSpec, artifact: Artifact) -> Path:
     if spec.folder is not None:
         return spec.folder / artifact.file
-    return _repo_folder(artifact) / "snapshots" / str(artifact.revision) / str(artifact.path)
+    snapshots = repo_folder(artifact, cache=hub_cache()) / "snapshots"
+    return snapshots / str(artifact.revision) / str(artifact.path)
 
 
 def _record(artifact: Artifact) -> Path:
     """Return where the hash of a file is kept whose description does not know it."""
-    name = f"{artifact.path}.sha256"
-    return _repo_folder(artifact) / ".visionquery" / str(artifact.revision) / name
+    records = repo_folder(artifact, cache=hub_cache()) / ".visionquery"
+    return records / str(artifact.revision) / f"{artifact.path}.sha256"
 
 
 def _expected(artifact: Artifact) -> str:
@@ -143,22 +156,10 @@ def _expected(artifact: Artifact) -> str:
     return record.read_text(encoding="ascii").strip() if record.is_file() else ""
 
 
-def _fetch(spec: ModelSpec, artifact: Artifact, progress: Progress | None) -> None:
-    from visionquery.models.hub import download, matches_etag
-
-    place, etag = download(artifact, model=spec.name, cache=hub_cache(), progress=progress)
-    actual = _sha256(place)
-    again = f"It was removed; run `visionquery models pull {spec.name}` again."
-    if artifact.sha256 is not None and actual != artifact.sha256:
-        _remove(place)
-        raise _mismatch(place, artifact.sha256, actual, again)
-    if artifact.sha256 is None:
-        if not matches_etag(place, etag, sha256=actual):
-            _remove(place)
-            raise _mismatch(place, etag, actual, again)
-        record = _record(artifact)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(actual + "\n", encoding="ascii")
+def _write_record(artifact: Artifact, sha256: str) -> None:
+    record = _record(artifact)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(sha256 + "\n", encoding="ascii")
 
 
 def _remove(place: Path) -> None:
@@ -167,19 +168,16 @@ def _remove(place: Path) -> None:
     place.unlink(missing_ok=True)
 
 
-def _sha256(place: Path) -> str:
-    with place.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _mismatch(place: Path, expected: str, actual: str, advice: str) -> ChecksumMismatchError:
-    return ChecksumMismatchError(
-        f"{place} is not the file that the model names: its SHA-256 is {actual}, "
-        f"expected {expected}. {advice}",
-        path=str(place),
-        expected=expected,
-        actual=actual,
-    )
+def _compare(place: Path, expected: str) -> None:
+    actual = sha256_of(place)
+    if actual != expected:
+        raise ChecksumMismatchError(
+            f"{place} is not the file that the model names: its SHA-256 is {actual}, "
+            f"expected {expected}. Copy the model again.",
+            path=str(place),
+            expected=expected,
+            actual=actual,
+        )
 
 
 def _absence(spec: ModelSpec, absent: list[Path]) -> str:

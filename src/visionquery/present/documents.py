@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from visionquery.evaluation import Evaluation
+from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.library import LibraryStatus
 from visionquery.search.result import Hit, Response
@@ -12,6 +13,7 @@ from visionquery.search.result import Hit, Response
 __all__ = [
     "evaluation_document",
     "index_document",
+    "reencode_document",
     "render",
     "search_document",
     "status_document",
@@ -72,8 +74,24 @@ def index_document(report: IndexReport) -> dict[str, object]:
     }
 
 
+def reencode_document(report: ReencodeReport) -> dict[str, object]:
+    """Return `{"reencoded", "left", "images", "model", "complete", "skipped", "seconds",
+    "images_per_second", "notes"}`."""
+    return {
+        "reencoded": report.reencoded,
+        "left": report.left,
+        "images": report.images,
+        "model": report.model,
+        "complete": report.complete,
+        "skipped": [asdict(skipped) for skipped in report.skipped],
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.images_per_second, 2),
+        "notes": list(report.notes),
+    }
+
+
 def status_document(status: LibraryStatus) -> dict[str, object]:
-    """Return the library's facts, roots included."""
+    """Return the library's facts, roots and a move to another model included."""
     return asdict(status)
 
 

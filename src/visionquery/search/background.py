@@ -20,6 +20,7 @@ from visionquery.store.base import Store
 from visionquery.types import Vector
 
 __all__ = [
+    "BACKGROUND_NOTE",
     "SAMPLE_SIZE",
     "Background",
     "is_stale",
@@ -28,10 +29,12 @@ __all__ = [
     "measure_background",
 ]
 
+BACKGROUND_NOTE: Final = "background"
+"""Note of what was measured; it holds for the vectors of one model."""
+
 SAMPLE_SIZE: Final = 4096
 """Most images that a measurement looks at."""
 
-_NOTE: Final = "background"
 _VERSION: Final = 1
 _CHUNK: Final = 10_000
 
@@ -87,12 +90,12 @@ def keep_background(store: Store, background: Background) -> None:
         "text_mean": _encoded(background.text_mean),
         "image_mean": _encoded(background.image_mean),
     }
-    store.set_note(_NOTE, json.dumps(note))
+    store.set_note(BACKGROUND_NOTE, json.dumps(note))
 
 
 def kept_background(store: Store) -> Background | None:
     """Read the note; None where there is none or another version of the captions wrote it."""
-    text = store.note(_NOTE)
+    text = store.note(BACKGROUND_NOTE)
     note: dict[str, Any] = json.loads(text) if text else {}
     if note.get("version") != _VERSION:
         return None

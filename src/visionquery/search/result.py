@@ -1,9 +1,10 @@
 """What a search returns: plain values, ready to show or to serialize."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-__all__ = ["Hit", "Page", "Response"]
+__all__ = ["Hit", "Page", "Response", "seen_within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +59,15 @@ class Response:
 
     def __len__(self) -> int:
         return len(self.hits)
+
+
+def seen_within(hits: tuple[Hit, ...], places: Sequence[Path]) -> tuple[Hit, ...]:
+    """Return hits that name, of several paths of an image, one at or below `places` (any path
+    where there are none)."""
+
+    def is_within(path: str) -> bool:
+        return any(Path(path).is_relative_to(place) for place in places)
+
+    if not places:
+        return hits
+    return tuple(replace(hit, path=next(filter(is_within, hit.paths), hit.path)) for hit in hits)

@@ -77,7 +77,7 @@ class Store(Protocol):
 
     @property
     def model(self) -> ModelIdentity:
-        """The model of all vectors."""
+        """The model of all vectors that answers are made of."""
 
     # -- writing: inside `with store.writing():` only --------------------------------------
     def writing(self) -> AbstractContextManager[None]:
@@ -104,6 +104,24 @@ class Store(Protocol):
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""
+
+    # -- moving to another model: vectors of the next one gather beside those in use ---------
+    def begin_next(self, model: ModelIdentity) -> None:
+        """Begin, or go on with, vectors of another model; what was made for a third one goes.
+        Raises StoreError for the model in use."""
+
+    def write_next(self, rows: Sequence[int], vectors: Matrix) -> None:
+        """Store the next model's unit vectors, (len(rows), its embed_dim), of rows: all or
+        nothing, durable on return. One that is there is replaced."""
+
+    def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
+        """Make the next model the model in one step, and drop these notes and the old vectors.
+        Rows stay. Raises StoreError when an image has no vector of it yet. A store of another
+        process that was open before refuses from then on whatever needs vectors, rows or
+        writing."""
+
+    def drop_next(self) -> None:
+        """Give up the move and its vectors; without one, do nothing."""
 
     # -- reading ---------------------------------------------------------------------------
     def reading(self) -> AbstractContextManager[None]:
@@ -149,6 +167,12 @@ class Store(Protocol):
 
     def vectors(self, rows: Sequence[int]) -> Matrix:
         """Return the stored vectors of rows, (len(rows), embed_dim), in their order."""
+
+    def next_model(self) -> ModelIdentity | None:
+        """Return the model that the store is being moved to, None when it is not."""
+
+    def next_done(self) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images that have their vector of the next model."""
 
     def note(self, key: str) -> str | None:
         """Return a text kept by `set_note`."""

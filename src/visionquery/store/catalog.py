@@ -22,6 +22,7 @@ __all__ = [
     "add_images",
     "commit_rows",
     "create",
+    "current",
     "extent",
     "file_records",
     "forget_files",
@@ -29,7 +30,6 @@ __all__ = [
     "image_count",
     "image_records",
     "image_rows",
-    "model_of",
     "note",
     "prune",
     "put_files",
@@ -55,12 +55,12 @@ def create(connection: sqlite3.Connection, model: ModelIdentity) -> None:
     )
 
 
-def model_of(connection: sqlite3.Connection) -> ModelIdentity:
-    """Return the model of all vectors."""
-    ((name, fingerprint, embed_dim, source),) = connection.execute(
-        "SELECT model_name, fingerprint, embed_dim, model_source FROM library"
+def current(connection: sqlite3.Connection) -> tuple[ModelIdentity, int, int]:
+    """Return the model of all vectors, their generation and its number of committed rows."""
+    ((name, fingerprint, embed_dim, source, generation, rows),) = connection.execute(
+        "SELECT model_name, fingerprint, embed_dim, model_source, generation, rows FROM library"
     )
-    return ModelIdentity(name, fingerprint, embed_dim, source)
+    return ModelIdentity(name, fingerprint, embed_dim, source), generation, rows
 
 
 def extent(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -11,7 +11,15 @@ from visionquery.errors import StoreError
 from visionquery.store.base import FileRecord, NewImage
 from visionquery.types import Facts, Matrix
 
-__all__ = ["Batch", "checked_batch", "checked_probes", "checked_rows", "is_image_id", "storable"]
+__all__ = [
+    "Batch",
+    "checked_batch",
+    "checked_probes",
+    "checked_rows",
+    "checked_vectors",
+    "is_image_id",
+    "storable",
+]
 
 _IMAGE_ID = re.compile(r"(?:[0-9a-f]{2})+")
 _UNIT_TOLERANCE = 1e-2
@@ -60,6 +68,18 @@ def checked_rows(rows: Sequence[int], row_count: int) -> NDArray[np.int64]:
     if asked.size and not 0 <= asked.min() <= asked.max() < row_count:
         raise StoreError(f"A row asked for is not among the {row_count} rows of the library.")
     return asked
+
+
+def checked_vectors(vectors: Matrix, count: int, embed_dim: int) -> Matrix:
+    """Return vectors as float32 unit rows (count, embed_dim). Raises StoreError for others."""
+    if vectors.shape != (count, embed_dim):
+        raise StoreError(
+            f"Vectors of shape {vectors.shape} cannot be those of {count} rows of {embed_dim} "
+            "numbers: encode with the model that the library is being moved to."
+        )
+    if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < _UNIT_TOLERANCE).all():
+        raise StoreError("A vector of the next model is not of unit length.")
+    return vectors.astype(np.float32, copy=False)
 
 
 def is_image_id(text: str) -> bool:

@@ -1,5 +1,10 @@
-"""What lies in the folder of a library, and how it comes to be there."""
+"""What lies in the folder of a library, and how it comes to be there and goes."""
 
+import os
+import re
+import shutil
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from visionquery.errors import StoreError
@@ -10,10 +15,18 @@ from visionquery.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from visionquery.store.vectors import sync_folder
 from visionquery.types import ModelIdentity
 
-__all__ = ["CATALOG_NAME", "build", "check_free", "segments_name"]
+__all__ = [
+    "CATALOG_NAME",
+    "build",
+    "check_free",
+    "folder_bytes",
+    "remove_segments",
+    "segments_name",
+]
 
 CATALOG_NAME = "catalog.sqlite"
 _UNFINISHED_NAME = "unfinished.sqlite"
+_SEGMENTS_NAME = re.compile(r"vectors-([0-9]+)")
 
 
 def segments_name(generation: int) -> str:
@@ -62,3 +75,22 @@ def check_free(folder: Path) -> None:
         raise StoreError(
             f"The folder {folder} holds something else ({others[0]!r}): choose a new or empty one."
         )
+
+
+def remove_segments(folder: Path, *, except_of: Collection[int]) -> None:
+    """Remove the vectors of generations that the catalog knows no more. What the system does
+    not let go of, because a reader elsewhere has it open, is left for the next time."""
+    for path in folder.iterdir():
+        known = _SEGMENTS_NAME.fullmatch(path.name)
+        if known and int(known[1]) not in except_of:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return how much room the files of a folder take; those that go meanwhile count nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(place, name).stat().st_size
+    return total

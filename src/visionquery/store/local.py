@@ -2,7 +2,8 @@
 
 An image exists when the catalog says so, and the catalog says so only after its vector is on
 disk. Several threads may read one store at a time (each has a connection of its own), and any
-number of processes; one of them may write.
+number of processes; one of them may write. Every model's vectors are a generation in a folder of
+its own; one opened store answers from one generation and refuses when that is no longer in use.
 """
 
 import sqlite3
@@ -16,18 +17,24 @@ from numpy.typing import NDArray
 
 from visionquery.errors import LibraryNotFoundError, StoreError
 from visionquery.query.ast import Filter
-from visionquery.store import catalog
+from visionquery.store import catalog, generations, next_model
 from visionquery.store.base import FileRecord, ImageRecord, NewImage, Root, Scope
 from visionquery.store.connections import Connections
-from visionquery.store.entries import checked_batch, checked_probes, checked_rows, storable
+from visionquery.store.entries import (
+    checked_batch,
+    checked_probes,
+    checked_rows,
+    checked_vectors,
+    storable,
+)
 from visionquery.store.faults import translated
+from visionquery.store.generations import Generation
 from visionquery.store.kernels import cosines
-from visionquery.store.layout import CATALOG_NAME, build, check_free, segments_name
+from visionquery.store.layout import CATALOG_NAME, build, check_free, folder_bytes
 from visionquery.store.lock import writer_lock
 from visionquery.store.places import locate, normal
 from visionquery.store.roots import roots, settle
 from visionquery.store.schema import SCHEMA_VERSION, found_version, upgrade
-from visionquery.store.vectors import Segments
 from visionquery.types import Matrix, ModelIdentity
 
 __all__ = ["LocalStore", "create_local", "open_local"]
@@ -76,11 +83,11 @@ def create_local(folder: Path, model: ModelIdentity) -> "LocalStore":
 class LocalStore:
     """A `Store` in one folder. Made by `open_local` and `create_local`."""
 
-    def __init__(self, folder: Path, connections: Connections, model: ModelIdentity) -> None:
+    def __init__(self, folder: Path, connections: Connections, in_use: Generation) -> None:
         self._folder = folder
         self._connections = connections
-        self._model = model
-        self._segments: dict[int, Segments] = {}
+        # One object, replaced whole: no thread may see the model of one and the vectors of another.
+        self._in_use = in_use
         self._writer: int | None = None
 
     @property
@@ -90,19 +97,21 @@ class LocalStore:
 
     @property
     def model(self) -> ModelIdentity:
-        """The model of all vectors."""
-        return self._model
+        """The model of all vectors that answers are made of."""
+        return self._in_use.model
 
     # -- writing ---------------------------------------------------------------------------
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the one writer's place. Raises LibraryBusyError when another has it, StoreError
-        when this thread has it already or the library may only be read."""
+        when this thread has it already, the library may only be read, or was moved to another
+        model since it was opened here."""
         if self._writer == threading.get_ident():
             raise StoreError("writing() is already held here: do not enter it a second time.")
         with writer_lock(self._folder):
             self._writer = threading.get_ident()
             try:
+                self._sweep()
                 yield
             finally:
                 self._writer = None
@@ -127,7 +136,7 @@ class LocalStore:
 
         Raises StoreError when something in the batch does not fit this library.
         """
-        batch = checked_batch(images, files, embed_dim=self._model.embed_dim)
+        batch = checked_batch(images, files, embed_dim=self.model.embed_dim)
         with self._change() as connection:
             _check_roots(connection, {root_id for root_id, _ in batch.files})
             known = catalog.image_rows(connection, batch.images)
@@ -154,6 +163,47 @@ class LocalStore:
         """Keep a small text beside the data."""
         with self._change() as connection:
             catalog.set_note(connection, key, storable(value))
+
+    # -- moving to another model -----------------------------------------------------------
+    def begin_next(self, model: ModelIdentity) -> None:
+        """Begin, or go on with, vectors of another model; what was made for a third one goes.
+
+        Raises StoreError for the model in use.
+        """
+        if model.fingerprint == self.model.fingerprint:
+            raise StoreError(f"The vectors of {self.location} come from {model.name} already.")
+        with self._change() as connection:
+            generations.begin(connection, self._in_use, model)
+        self._sweep()
+
+    def write_next(self, rows: Sequence[int], vectors: Matrix) -> None:
+        """Store the next model's vectors, (len(rows), its embed_dim), durable on return.
+
+        Raises StoreError when no move was begun, or rows or vectors do not fit it.
+        """
+        with self._change() as connection:
+            following = generations.following(self._folder, connection)
+            asked = checked_rows(rows, generations.row_count(connection, self._in_use))
+            fit = checked_vectors(vectors, len(asked), following.model.embed_dim)
+            following.segments.put(asked, fit)
+            next_model.mark_done(connection, asked.tolist())
+
+    def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
+        """Make the next model the model in one step; drop these notes and the old vectors.
+
+        Raises StoreError when no move was begun, or an image has no vector of it yet.
+        """
+        with self._change() as connection:
+            after = generations.finish(connection, self._in_use, forget_notes=forget_notes)
+        self._in_use.segments.close()
+        self._in_use = after
+        self._sweep()
+
+    def drop_next(self) -> None:
+        """Give up the move and its vectors; without one, do nothing."""
+        with self._change() as connection:
+            next_model.drop(connection)
+        self._sweep()
 
     # -- reading ---------------------------------------------------------------------------
     @contextmanager
@@ -197,19 +247,18 @@ class LocalStore:
     def row_count(self) -> int:
         """Return the number of rows, holes included."""
         with self._read() as connection:
-            return catalog.extent(connection)[1]
+            return generations.row_count(connection, self._in_use)
 
     def scores(self, probes: Matrix) -> NDArray[np.float32]:
         """Return cosines, (p, row_count), of probes (p, embed_dim); holes have any value."""
-        asked = checked_probes(probes, self._model.embed_dim)
-        with self._read() as connection:
-            generation, rows = catalog.extent(connection)
-            return cosines(asked, self._vectors(generation).blocks(rows), rows)
+        with self._vectors() as (in_use, rows):
+            asked = checked_probes(probes, in_use.model.embed_dim)
+            return cosines(asked, in_use.segments.blocks(rows), rows)
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""
         with self._read() as connection:
-            return ~_mask(connection, catalog.holes(connection))
+            return ~self._mask(connection, catalog.holes(connection))
 
     def matching(self, test: Filter) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images for which a filter holds.
@@ -217,13 +266,13 @@ class LocalStore:
         Raises InputError when the filter's test is not one for its field.
         """
         with self._read() as connection:
-            return _mask(connection, catalog.rows_matching(connection, test))
+            return self._mask(connection, catalog.rows_matching(connection, test))
 
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""
         with self._read() as connection:
             found = (row for scope in scopes for row in catalog.rows_within(connection, scope))
-            return _mask(connection, found)
+            return self._mask(connection, found)
 
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:
         """Return the records of rows, in their order. Raises StoreError when one is no image."""
@@ -240,10 +289,19 @@ class LocalStore:
 
         Raises StoreError when a row is none of the library's.
         """
+        with self._vectors() as (in_use, row_count):
+            return in_use.segments.take(checked_rows(rows, row_count), row_count)
+
+    def next_model(self) -> ModelIdentity | None:
+        """Return the model that the library is being moved to, None when it is not."""
         with self._read() as connection:
-            generation, row_count = catalog.extent(connection)
-            asked = checked_rows(rows, row_count)
-            return self._vectors(generation).take(asked, row_count)
+            known = next_model.pending(connection)
+            return None if known is None else known[0]
+
+    def next_done(self) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images that have their vector of the next model."""
+        with self._read() as connection:
+            return self._mask(connection, next_model.rows_done(connection))
 
     def note(self, key: str) -> str | None:
         """Return a text kept by `set_note`."""
@@ -253,12 +311,11 @@ class LocalStore:
     def size_bytes(self) -> int:
         """Return how much room the folder takes."""
         with translated(self.location):
-            return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+            return folder_bytes(self._folder)
 
     def close(self) -> None:
         """Release files. The store cannot be used afterwards."""
-        for segments in self._segments.values():
-            segments.close()
+        self._in_use.segments.close()
         self._connections.close()
 
     @contextmanager
@@ -282,16 +339,24 @@ class LocalStore:
                     connection.execute("ROLLBACK")
 
     def _append(self, connection: sqlite3.Connection, images: Sequence[NewImage]) -> None:
-        generation, rows = catalog.extent(connection)
+        rows = generations.row_count(connection, self._in_use)
         stacked = np.stack([image.vector for image in images]).astype(np.float32, copy=False)
-        self._vectors(generation).append(rows, stacked)
+        self._in_use.segments.append(rows, stacked)
         catalog.add_images(connection, rows, images)
         catalog.commit_rows(connection, rows + len(images))
 
-    def _vectors(self, generation: int) -> Segments:
-        return self._segments.setdefault(
-            generation, _segments(self._folder, generation, self._model.embed_dim)
-        )
+    def _mask(self, connection: sqlite3.Connection, rows: Iterable[int]) -> NDArray[np.bool_]:
+        return generations.mask(connection, self._in_use, rows)
+
+    @contextmanager
+    def _vectors(self) -> Iterator[tuple[Generation, int]]:
+        in_use = self._in_use
+        with self._read() as connection, generations.reading(connection, in_use) as rows:
+            yield in_use, rows
+
+    def _sweep(self) -> None:
+        with self._read() as connection:
+            generations.sweep(connection, self._in_use)
 
 
 def _opened(folder: Path, connections: Connections) -> LocalStore:
@@ -299,24 +364,10 @@ def _opened(folder: Path, connections: Connections) -> LocalStore:
     if found_version(connection, str(folder)) < SCHEMA_VERSION:
         with writer_lock(folder):
             upgrade(connection, str(folder))
-    model = catalog.model_of(connection)
-    generation, rows = catalog.extent(connection)
-    _segments(folder, generation, model.embed_dim).check(rows)
-    return LocalStore(folder, connections, model)
+    return LocalStore(folder, connections, generations.in_use(folder, connection))
 
 
 def _check_roots(connection: sqlite3.Connection, root_ids: Iterable[int]) -> None:
     known = {root.root_id for root in roots(connection)}
     if unknown := set(root_ids) - known:
         raise StoreError(f"A file is below root {min(unknown)}, which is not in the library.")
-
-
-def _mask(connection: sqlite3.Connection, rows: Iterable[int]) -> NDArray[np.bool_]:
-    found = np.fromiter(rows, dtype=np.int64)
-    mask = np.zeros(catalog.extent(connection)[1], dtype=np.bool_)
-    mask[found] = True
-    return mask
-
-
-def _segments(folder: Path, generation: int, embed_dim: int) -> Segments:
-    return Segments(folder / segments_name(generation), embed_dim)

@@ -7,7 +7,7 @@ also be read as what a store means.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,27 @@ from numpy.typing import NDArray
 from visionquery.errors import StoreError
 from visionquery.query.ast import Filter
 from visionquery.store.base import FileRecord, ImageRecord, NewImage, Root, Scope
-from visionquery.store.entries import checked_batch, checked_probes, checked_rows, storable
+from visionquery.store.entries import (
+    checked_batch,
+    checked_probes,
+    checked_rows,
+    checked_vectors,
+    storable,
+)
 from visionquery.store.filters import COLUMNS, date_bounds, place_test, size_bounds
 from visionquery.store.kernels import cosines
 from visionquery.store.places import absolute, below, locate, normal, packed
-from visionquery.types import Facts, Matrix, ModelIdentity
+from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
 __all__ = ["MemoryStore"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """A move to another model: its vectors, (embed_dim,), by row."""
+
+    model: ModelIdentity
+    vectors: dict[int, Vector] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -36,6 +50,7 @@ class MemoryStore:
         self._roots: dict[int, Root] = {}
         self._roots_made = 0
         self._notes: dict[str, str] = {}
+        self._next: _Next | None = None
         self._state = threading.RLock()
         self._writing = False
         self._closed = False
@@ -47,7 +62,7 @@ class MemoryStore:
 
     @property
     def model(self) -> ModelIdentity:
-        """The model of all vectors."""
+        """The model of all vectors that answers are made of."""
         return self._model
 
     # -- writing ---------------------------------------------------------------------------
@@ -111,6 +126,53 @@ class MemoryStore:
         with self._change():
             self._notes[key] = storable(value)
 
+    # -- moving to another model -----------------------------------------------------------
+    def begin_next(self, model: ModelIdentity) -> None:
+        """Begin, or go on with, vectors of another model; what was made for a third one goes.
+
+        Raises StoreError for the model in use.
+        """
+        if model.fingerprint == self._model.fingerprint:
+            raise StoreError(f"The vectors come from {model.name} already.")
+        with self._change():
+            goes_on = self._next and self._next.model.fingerprint == model.fingerprint
+            vectors = self._next.vectors if self._next and goes_on else {}
+            self._next = _Next(model, vectors)
+
+    def write_next(self, rows: Sequence[int], vectors: Matrix) -> None:
+        """Store the next model's vectors, (len(rows), its embed_dim).
+
+        Raises StoreError when no move was begun, or rows or vectors do not fit it.
+        """
+        with self._change():
+            following = self._begun()
+            asked = checked_rows(rows, len(self._images))
+            fit = checked_vectors(vectors, len(asked), following.model.embed_dim)
+            following.vectors.update(zip(asked.tolist(), fit.copy(), strict=True))
+
+    def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
+        """Make the next model the model in one step; drop these notes and the old vectors.
+
+        Raises StoreError when no move was begun, or an image has no vector of it yet.
+        """
+        with self._change():
+            following = self._begun()
+            if not following.vectors.keys() >= set(self._rows.values()):
+                raise StoreError(
+                    f"Not every image has a vector of {following.model.name}: write those first."
+                )
+            matrix = np.zeros((len(self._images), following.model.embed_dim), dtype=np.float32)
+            for row, vector in following.vectors.items():
+                matrix[row] = vector
+            self._model, self._matrix, self._next = following.model, matrix, None
+            for key in forget_notes:
+                self._notes.pop(key, None)
+
+    def drop_next(self) -> None:
+        """Give up the move and its vectors; without one, do nothing."""
+        with self._change():
+            self._next = None
+
     # -- reading ---------------------------------------------------------------------------
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -152,8 +214,8 @@ class MemoryStore:
 
     def scores(self, probes: Matrix) -> NDArray[np.float32]:
         """Return cosines, (p, row_count), of probes (p, embed_dim); holes have any value."""
-        asked = checked_probes(probes, self._model.embed_dim)
         with self.reading():
+            asked = checked_probes(probes, self._model.embed_dim)
             return cosines(asked, [self._matrix], len(self._matrix))
 
     def alive(self) -> NDArray[np.bool_]:
@@ -197,6 +259,17 @@ class MemoryStore:
         with self.reading():
             return self._matrix[checked_rows(rows, len(self._matrix))]
 
+    def next_model(self) -> ModelIdentity | None:
+        """Return the model that the store is being moved to, None when it is not."""
+        with self.reading():
+            return self._next.model if self._next else None
+
+    def next_done(self) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images that have their vector of the next model."""
+        with self.reading():
+            vectors = self._next.vectors if self._next else {}
+            return self._mask(row for row in self._rows.values() if row in vectors)
+
     def note(self, key: str) -> str | None:
         """Return a text kept by `set_note`."""
         with self.reading():
@@ -217,6 +290,11 @@ class MemoryStore:
             raise StoreError("A library is changed inside `with store.writing():` only.")
         with self.reading():
             yield
+
+    def _begun(self) -> _Next:
+        if self._next is None:
+            raise StoreError("The store is not being moved to another model.")
+        return self._next
 
     def _check_files(self, files: Iterable[FileRecord], image_ids: Set[str]) -> None:
         for file in files:

@@ -6,13 +6,13 @@ text survives. Places are compared as the file system compares them, whole names
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from visionquery.errors import StoreError
 from visionquery.store.base import Root, Scope
 
-__all__ = ["absolute", "below", "locate", "normal", "packed", "unpacked"]
+__all__ = ["absolute", "below", "locate", "normal", "outermost", "packed", "unpacked"]
 
 
 def normal(location: str) -> str:
@@ -47,6 +47,19 @@ def locate(place: str, roots: Iterable[Root]) -> Scope | None:
     return None
 
 
+def outermost(scopes: Sequence[Scope]) -> list[Scope]:
+    """Return scopes without those that lie within another, so that no file comes twice."""
+    return [
+        scope
+        for i, scope in enumerate(scopes)
+        if not any(
+            _contains(other, scope) and (other != scope or j < i)
+            for j, other in enumerate(scopes)
+            if j != i
+        )
+    ]
+
+
 def packed(path: str) -> bytes:
     """Return a path as the bytes that the file system knows it by."""
     return os.fsencode(path)
@@ -59,3 +72,9 @@ def unpacked(stored: bytes) -> str:
 
 def _as_folder(location: str) -> str:
     return location if location.endswith(os.sep) else location + os.sep
+
+
+def _contains(outer: Scope, inner: Scope) -> bool:
+    return outer.root_id == inner.root_id and (
+        outer.path in ("", inner.path) or inner.path.startswith(outer.path + "/")
+    )

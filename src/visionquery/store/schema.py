@@ -11,9 +11,22 @@ __all__ = ["APPLICATION_ID", "MIGRATIONS", "SCHEMA_VERSION", "TABLES", "found_ve
 APPLICATION_ID = 0x56514C42
 """Marks a SQLite file as a VisionQuery catalog ("VQLB")."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+_NEXT_MODEL = (
+    # At most one row: the model that the library is being moved to.
+    """CREATE TABLE next_model (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        model_name TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        embed_dim INTEGER NOT NULL,
+        model_source TEXT NOT NULL,
+        generation INTEGER NOT NULL)""",
+    # Which rows have their vector of it; some may have become holes since.
+    "CREATE TABLE next_rows (row INTEGER PRIMARY KEY)",
+)
+
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {1: _NEXT_MODEL}
 """From each older version, the statements that lead to the next one. Version 1 is the first."""
 
 TABLES = (
@@ -56,6 +69,7 @@ TABLES = (
     "CREATE INDEX files_by_row ON files (row)",
     "CREATE TABLE holes (row INTEGER PRIMARY KEY)",
     "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    *_NEXT_MODEL,
 )
 
 

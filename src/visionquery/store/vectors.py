@@ -1,8 +1,8 @@
 """Vectors on disk: append-only files of float32 rows, mapped into memory to be read.
 
-A segment is a plain array, little endian, row after row, with nothing around it. How many rows
-count is known by the catalog alone, so that whatever a killed writer left behind the last
-committed row has no meaning and is written over.
+A segment is a plain array, little endian, row after row, with nothing around it. Which rows
+count is known by the catalog alone, so that whatever else a killed writer left has no meaning
+and is written over.
 """
 
 import mmap
@@ -10,7 +10,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +55,21 @@ class Segments:
 
     def append(self, row_count: int, vectors: Matrix) -> None:
         """Write vectors (n, embed_dim) from row `row_count` on; they are on disk on return."""
-        done = 0
-        while done < len(vectors):
-            number, offset = divmod(row_count + done, self._rows_per_segment)
-            part = vectors[done : done + self._rows_per_segment - offset]
-            self._write(self._path(number), offset * self._row_bytes, part)
-            done += len(part)
+        self.put(np.arange(row_count, row_count + len(vectors)), vectors)
+
+    def put(self, rows: NDArray[np.int64], vectors: Matrix) -> None:
+        """Write vectors (n, embed_dim) as rows (n,); they are on disk on return."""
+        numbers, offsets = np.divmod(rows, self._rows_per_segment)
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            self._write(self._path(number), offsets[here], vectors[here])
+
+    def reserve(self, row_count: int) -> None:
+        """Make the files as long as `row_count` rows need, zeros where nothing was written."""
+        for number, rows in self._extents(row_count):
+            with self._changing(self._path(number)) as file:
+                if os.fstat(file.fileno()).st_size < rows * self._row_bytes:
+                    file.truncate(rows * self._row_bytes)
 
     def blocks(self, row_count: int) -> Iterator[Matrix]:
         """Yield the first `row_count` rows, in order, as views (n, embed_dim) of the files."""
@@ -104,11 +115,20 @@ class Segments:
         # The array owns the map: nothing else refers to it, so it goes when the array goes.
         return np.frombuffer(memory, dtype=_STORED).reshape(rows, self._embed_dim)
 
-    def _write(self, path: Path, offset: int, part: Matrix) -> None:
+    def _write(self, path: Path, offsets: NDArray[np.int64], vectors: Matrix) -> None:
+        breaks = np.flatnonzero(np.diff(offsets) != 1) + 1
+        runs = zip(np.split(offsets, breaks), np.split(vectors, breaks), strict=True)
+        with self._changing(path) as file:
+            for places, part in runs:
+                file.seek(int(places[0]) * self._row_bytes)
+                file.write(np.ascontiguousarray(part, dtype=_STORED).tobytes())
+
+    @contextmanager
+    def _changing(self, path: Path) -> Iterator[BinaryIO]:
+        """Open a segment, new or not, to be changed; it is on disk when the block ends."""
         is_new = not path.exists()
         with path.open("xb" if is_new else "r+b") as file:
-            file.seek(offset)
-            file.write(np.ascontiguousarray(part, dtype=_STORED).tobytes())
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if is_new:

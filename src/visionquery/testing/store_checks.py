@@ -19,6 +19,7 @@ import numpy as np
 
 from visionquery.store.base import FileRecord, NewImage, Scope, Store
 from visionquery.testing.store_examples import HOME, MODEL, example_image, fill, is_refused
+from visionquery.testing.store_move_checks import MOVE_CHECKS
 from visionquery.testing.store_place_checks import PLACE_CHECKS
 from visionquery.types import ModelIdentity
 
@@ -247,4 +248,5 @@ STORE_CHECKS: tuple[Check, ...] = (
     check_root_moves,
     check_reading_holds_one_state,
     *PLACE_CHECKS,
+    *MOVE_CHECKS,
 )
