@@ -28,6 +28,8 @@ On a terminal results are a table, in a pipe one path a line with control charac
 | 3 | a model is missing or broken |
 | 4 | a library cannot be used: none there, another model's, a newer version's, busy |
 | 5 | a remote engine failed |
+| 70 | a defect of the program; the message says how to see where |
+| 74 | the answer could not be written |
 | 130 | interrupted; everything finished so far is kept |
 
 This page is written by `scripts/make_reference.py` from the program itself; a test compares them.

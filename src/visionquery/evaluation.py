@@ -59,32 +59,49 @@ def read_captions(file: Path, *, images: Path | None = None) -> list[CaptionedIm
     Raises InputError for a missing file or a malformed line, naming the line.
     """
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8 text; JSON lines are expected.") from error
     base = images if images is not None else file.parent
-    entries = [
+    lines = [
         _entry(line, base, f"{file}, line {number}")
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(text.split("\n"), start=1)  # JSON may hold other line ends
         if line.strip()
     ]
-    if not entries:
+    if not lines:
         raise InputError(f"{file} has no lines; each should name a file and its captions.")
-    return entries
+    return _merged(lines)
+
+
+def _merged(lines: Sequence[CaptionedImage]) -> list[CaptionedImage]:
+    """Join lines of one picture: as two pictures they would compete with each other."""
+    captions: dict[Path, list[str]] = {}
+    for line in lines:
+        captions.setdefault(line.path, []).extend(line.captions)
+    return [CaptionedImage(path, tuple(found)) for path, found in captions.items()]
 
 
 def _entry(line: str, base: Path, where: str) -> CaptionedImage:
     try:
         match json.loads(line):
-            case {"file": str(name), "captions": [*captions]} if captions and all(
-                isinstance(caption, str) and caption.strip() for caption in captions
-            ):
-                return CaptionedImage(base / name, tuple(captions))
-    except json.JSONDecodeError:
+            case {"file": str(name), "captions": [*captions]} if captions:
+                if _is_text(name) and all(map(_is_text, captions)):
+                    return CaptionedImage(base / name, tuple(captions))
+    except (json.JSONDecodeError, RecursionError):
         pass
     raise InputError(f'{where}: expected {{"file": "a.jpg", "captions": ["words", …]}}.')
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text with something in it, which a file system and a tokenizer take."""
+    return (
+        isinstance(value, str)
+        and value.strip() != ""
+        and "\0" not in value
+        and not any("\ud800" <= character <= "\udfff" for character in value)
+    )
 
 
 def evaluate(
@@ -142,8 +159,11 @@ def _encode_pictures(
 ) -> Matrix:
     def ready(entry: CaptionedImage) -> NDArray[np.float32]:
         limits = Limits()
-        data = decode.read(entry.path, limits=limits)
-        picture = decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
+        try:
+            data = decode.read(entry.path, limits=limits)
+            picture = decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
+        except ImageError as error:
+            raise InputError(f"The picture {entry.path} cannot be used: {error}.") from error
         return encoder.prepare(picture)
 
     started = time.perf_counter()
@@ -151,12 +171,9 @@ def _encode_pictures(
     done = 0
     with ThreadPoolExecutor(threads) as pool:
         pictures = ordered_map(pool, ready, entries, ahead=2 * _IMAGES_AT_ONCE)
-        try:
-            while batch := list(islice(pictures, _IMAGES_AT_ONCE)):
-                rows.append(encoder.encode_images(np.stack(batch)))
-                done += len(batch)
-                seconds = time.perf_counter() - started
-                on_progress(Progress(done, len(entries), done, seconds))
-        except ImageError as error:
-            raise InputError(f"A picture of the evaluation cannot be used: {error}") from error
+        while batch := list(islice(pictures, _IMAGES_AT_ONCE)):
+            rows.append(encoder.encode_images(np.stack(batch)))
+            done += len(batch)
+            seconds = time.perf_counter() - started
+            on_progress(Progress(done, len(entries), done, seconds))
     return np.concatenate(rows)

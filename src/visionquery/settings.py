@@ -99,6 +99,6 @@ def _checked(key: str, value: object, where: str) -> object:
     if type(value) is not kind:
         wanted = {str: "text", bool: "true or false", int: "a whole number"}[kind]
         raise SettingsError(f"{where}: {key} must be {wanted}, not {value!r}.")
-    if key == "library" or (key == "model" and str(value).startswith("~")):
-        return str(Path(str(value)).expanduser())
+    if key == "threads" and isinstance(value, int) and value < 0:
+        raise SettingsError(f"{where}: threads must be 0 (one per core) or more, not {value}.")
     return value

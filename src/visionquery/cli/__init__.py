@@ -1,12 +1,31 @@
 """The command line: a thin skin, one file per command. `main` is the entry point."""
 
+import io
+import os
 import sys
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the program on the process's arguments and exit with the documented code."""
-    from visionquery.cli.app import run
+    try:
+        _make_streams_safe()
+        from visionquery.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before the first command began, or while the last one ended
+        sys.exit(_INTERRUPTED)
+
+
+def _make_streams_safe() -> None:
+    """Let no file name fail for want of a character, and no closed stream for want of a file."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,5 +1,8 @@
 """The tree of commands, and how every error leaves the process: one sentence, one code."""
 
+import contextlib
+import os
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,6 +17,10 @@ __all__ = ["app", "run"]
 
 _INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
+
+_DEFECT = 70
+_CANNOT_WRITE = 74
+"""As `sysexits.h` numbers them, out of the way of the codes with a meaning of their own."""
 
 app = typer.Typer(
     name="visionquery",
@@ -55,6 +62,25 @@ def _common(
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code; errors go to stderr as one sentence."""
     try:
+        code = _code_of(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up_stdout()
+        say(f"The answer could not be written: {error.strerror or error}.")
+        return _CANNOT_WRITE
+    except Exception as error:  # a defect must not pass for "nothing found", which is 1
+        if os.environ.get("VISIONQUERY_TRACEBACK"):
+            raise
+        say(
+            f"This is a defect of VisionQuery, please report it: {type(error).__name__}: {error}. "
+            "With VISIONQUERY_TRACEBACK=1 it shows where."
+        )
+        return _DEFECT
+    return code
+
+
+def _code_of(arguments: Sequence[str]) -> int:
+    try:
         app(args=list(arguments), prog_name="visionquery")
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 0
@@ -64,5 +90,11 @@ def run(arguments: Sequence[str]) -> int:
     except VisionQueryError as error:
         say(str(error))
         outcome = outcome_of(error)
-        return outcome.exit_code if outcome else 1
+        return outcome.exit_code if outcome else _DEFECT
     return 0
+
+
+def _give_up_stdout() -> None:
+    """Keep the interpreter's own last flush from failing too."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

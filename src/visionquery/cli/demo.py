@@ -7,11 +7,12 @@ from pathlib import Path
 
 from visionquery.cli.options import JsonFlag, ModelOption, QuietFlag
 from visionquery.cli.output import on_terminal, print_document, print_lines, say
-from visionquery.cli.session import add_paths, open_library
+from visionquery.cli.session import add_paths, open_library, settings
 from visionquery.errors import InputError
 from visionquery.library import Library
+from visionquery.models.acquire import BUILT_IN
 from visionquery.present.text import count, duration
-from visionquery.search.result import Response
+from visionquery.search.result import Hit, Response
 
 __all__ = ["demo"]
 
@@ -39,6 +40,8 @@ _PREVIEW_ROWS = 8
 def demo(model: ModelOption = None, json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     """Index a few real photographs and ask them a handful of questions."""
     folder = _photographs()
+    # A demonstration needs no download: what is asked for, or the model in the box.
+    model = settings(model=model).model or BUILT_IN
     with (
         tempfile.TemporaryDirectory(prefix="visionquery-demo-") as temporary,
         open_library(
@@ -52,14 +55,17 @@ def demo(model: ModelOption = None, json: JsonFlag = False, quiet: QuietFlag = F
                 f"Indexed {count(report.added, 'photograph')} of scikit-image with "
                 f"{library.status().model} in {duration(report.seconds)}.\n"
             )
-        responses = [library.search(q, limit=_SHOWN, min_confidence=0) for q in QUESTIONS]
+        responses = [library.search(question, limit=_SHOWN) for question in QUESTIONS]
         if json:
             _print_json(library, responses)
         else:
             for response in responses:
                 _show(response)
     if not (json or quiet):
-        say('Now your own: visionquery search "a dog on a beach" ~/Pictures')
+        say(
+            "\n~ came near, but probably does not match.\n"
+            'Now your own: visionquery search "a dog on a beach" ~/Pictures'
+        )
 
 
 def _photographs() -> Path:
@@ -87,10 +93,14 @@ def _show(response: Response) -> None:
     if on_terminal():
         _show_pictures(response)
         return
-    print_lines(f"{response.query}")
-    for hit in response:
-        name = Path(hit.path or "").name
-        print_lines(f"  {hit.rank}. {name:24} {hit.confidence * 100:3.0f} %")
+    print_lines(response.query)
+    for hit in (*response.hits, *response.closest):
+        print_lines(f"  {_verdict(hit, response)}  {Path(hit.path or '').name}")
+
+
+def _verdict(hit: Hit, response: Response) -> str:
+    """How sure, with a mark at what only came near."""
+    return f"{' ' if hit in response.hits else '~'}{hit.confidence * 100:3.0f} %"
 
 
 def _show_pictures(response: Response) -> None:
@@ -101,14 +111,15 @@ def _show_pictures(response: Response) -> None:
     from visionquery.present.previews import half_blocks
     from visionquery.present.tables import print_table
 
-    table = Table(box=None, pad_edge=False, show_header=False, title=response.query,
-                  title_style="bold", title_justify="left")
+    print_lines(response.query)
+    table = Table(box=None, pad_edge=False, show_header=False)
     cells = []
-    for hit in response:
-        pixels = thumbnail(
-            Path(hit.path or ""), width=_PREVIEW_COLUMNS, height=2 * _PREVIEW_ROWS
-        )
-        caption = Text(f"{Path(hit.path or '').name}  {hit.confidence * 100:.0f} %", style="dim")
+    for hit in (*response.hits, *response.closest):
+        path = Path(hit.path or "")
+        pixels = thumbnail(path, width=_PREVIEW_COLUMNS, height=2 * _PREVIEW_ROWS)
+        style = "bold" if hit in response.hits else "dim"
+        verdict = _verdict(hit, response)
+        caption = Text(f"{verdict} {path.stem[: _PREVIEW_COLUMNS - len(verdict) - 1]}", style=style)
         cells.append(Text("\n").join([*half_blocks(pixels), caption]))
         table.add_column(width=_PREVIEW_COLUMNS + 2, no_wrap=True)
     table.add_row(*cells)

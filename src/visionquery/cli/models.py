@@ -8,7 +8,7 @@ import typer
 from visionquery.cli.options import JsonFlag, QuietFlag
 from visionquery.cli.output import notes, print_document, print_lines
 from visionquery.cli.session import settings
-from visionquery.errors import ChecksumMismatchError
+from visionquery.errors import ChecksumMismatchError, WeightsMissingError
 from visionquery.models.acquire import fetch
 from visionquery.models.catalog import catalog, resolve
 from visionquery.models.spec import ModelSpec
@@ -30,7 +30,7 @@ def list_models(json: JsonFlag = False) -> None:
     if json:
         print_document({"models": [_facts(spec) for spec in specs]})
         return
-    from visionquery.present.tables import print_table, rows_table
+    from visionquery.present.tables import print_rows
 
     rows = [
         (
@@ -44,7 +44,7 @@ def list_models(json: JsonFlag = False) -> None:
         for spec in specs
     ]
     names = ("model", "here", "size", "dim", "licence", "what it is")
-    print_table(rows_table(names, rows), sys.stdout)
+    print_rows(names, rows, sys.stdout)
 
 
 def _facts(spec: ModelSpec) -> dict[str, object]:
@@ -80,7 +80,11 @@ def verify_model(name: NameArgument, json: JsonFlag = False) -> None:
         print_document({"model": spec.name, "files": [_file_facts(check) for check in checks]})
     for check in checks:
         if not json:
-            print_lines(f"{'ok' if check.ok else 'WRONG'}  {check.path}")
+            print_lines(f"{_verdict(check):8}{check.path}")
+    if any(check.actual == "" for check in checks):
+        raise WeightsMissingError(
+            f"Files of the model {spec.name} are not here; run: visionquery models pull {spec.name}"
+        )
     wrong = next((check for check in checks if not check.ok), None)
     if wrong is not None:
         raise ChecksumMismatchError(
@@ -88,6 +92,10 @@ def verify_model(name: NameArgument, json: JsonFlag = False) -> None:
             f"delete the file and run: visionquery models pull {spec.name}",
             path=wrong.path, expected=wrong.expected, actual=wrong.actual,
         )
+
+
+def _verdict(check: Check) -> str:
+    return "missing" if check.actual == "" else "ok" if check.ok else "WRONG"
 
 
 def _file_facts(check: Check) -> dict[str, object]:

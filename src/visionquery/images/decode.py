@@ -55,6 +55,8 @@ def read(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
             data = file.read(limits.max_bytes + 1)
     except OSError as error:
         raise UnreadableImageError(f"it cannot be read: {reason_of(error)}") from error
+    except ValueError as error:  # a NUL character, which no file's name can hold
+        raise UnreadableImageError("it cannot be read: this is no name of a file") from error
     check_bytes(len(data), limits)
     return data
 

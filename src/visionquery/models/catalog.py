@@ -1,6 +1,7 @@
 """Which models there are, and which one a name means."""
 
 import difflib
+import os
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def resolve(name_or_folder: str) -> ModelSpec:
     for spec in catalog():
         if wanted in (spec.name.casefold(), *(alias.casefold() for alias in spec.aliases)):
             return spec
-    folder = Path(name_or_folder).expanduser()
+    # os.path leaves "~name" of no user as it is, where pathlib would fail.
+    folder = Path(os.path.expanduser(name_or_folder))  # noqa: PTH111
     if (folder / _DESCRIPTION).is_file():
         folder = folder.resolve()
         return read_spec(folder / _DESCRIPTION, source=str(folder))

@@ -13,7 +13,7 @@ from rich.text import Text
 from visionquery.present.text import escaped
 from visionquery.search.result import Hit
 
-__all__ = ["hits_table", "print_table", "rows_table"]
+__all__ = ["hits_table", "print_rows", "print_table"]
 
 
 def print_table(table: Table, stream: TextIO) -> None:
@@ -22,20 +22,25 @@ def print_table(table: Table, stream: TextIO) -> None:
 
 
 def hits_table(hits: Sequence[Hit]) -> Table:
-    """Return hits as a table of rank, confidence, picture and what is known of it."""
+    """Return hits as a table of rank, confidence, picture and what is known of it.
+
+    A column that says nothing is left out: confidence where no vector was compared, the time
+    where no picture has one.
+    """
+    compared = any(hit.score is not None for hit in hits)
+    dated = any(hit.taken_at for hit in hits)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name, justify in (("#", "right"), ("confidence", "left")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("#", justify="right", no_wrap=True)
+    if compared:
+        table.add_column("confidence", no_wrap=True)
     table.add_column("picture", overflow="fold")
-    has_date = any(hit.taken_at for hit in hits)
-    if has_date:
+    if dated:
         table.add_column("taken", style="dim", no_wrap=True)
     table.add_column("size", style="dim", no_wrap=True)
     for hit in hits:
-        date = [(hit.taken_at or "").replace("T", " ")[:16]] if has_date else []
-        table.add_row(
-            str(hit.rank), _meter(hit.confidence), _place(hit), *date, f"{hit.width}×{hit.height}"
-        )
+        meter = [_meter(hit.confidence)] if compared else []
+        date = [(hit.taken_at or "").replace("T", " ")[:16]] if dated else []
+        table.add_row(str(hit.rank), *meter, _place(hit), *date, f"{hit.width}×{hit.height}")
     return table
 
 
@@ -74,11 +79,15 @@ def _shortened(path: str) -> str:
     return path
 
 
-def rows_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return plain rows under dim headings."""
+def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
+    """Print rows under headings on a terminal, as lines with tabs elsewhere."""
+    if not stream.isatty():
+        stream.writelines("\t".join(row) + "\n" for row in rows)
+        return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in names:
-        table.add_column(name, overflow="fold")
+    for name in names[:-1]:
+        table.add_column(name, no_wrap=True)
+    table.add_column(names[-1], overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    return table
+    print_table(table, stream)
