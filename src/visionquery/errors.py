@@ -15,6 +15,7 @@ __all__ = [
     "InputError",
     "LibraryBusyError",
     "LibraryNotFoundError",
+    "LibraryReadOnlyError",
     "ModelError",
     "ModelMismatchError",
     "Outcome",
@@ -117,6 +118,10 @@ class ModelMismatchError(StoreError):
 
 class LibraryBusyError(StoreError):
     """Another process is writing to the library."""
+
+
+class LibraryReadOnlyError(StoreError):
+    """The library's folder may not be opened, or not be changed."""
 
 
 class EngineError(VisionQueryError):

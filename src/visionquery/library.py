@@ -13,13 +13,31 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from visionquery.errors import ImageError, InputError
+from visionquery.indexing.places import (
+    Removal,
+    add_roots,
+    check_places,
+    forget,
+    holds,
+    move,
+    named_scopes,
+    scopes_at,
+)
 from visionquery.indexing.status import LibraryStatus, RootStatus, library_status
-from visionquery.opening import Fetch, asked_model, library_model, load_encoder, open_store
-from visionquery.query.ast import Blend, Like, Node, Picture
+from visionquery.opening import (
+    Fetch,
+    asked_model,
+    check_pictures,
+    library_model,
+    load_encoder,
+    open_store,
+    picture_or_id,
+)
+from visionquery.query.ast import Blend, Like, Node
 from visionquery.query.grammar import parse
 from visionquery.search.result import Response, seen_within
 from visionquery.store.base import Scope, Store
-from visionquery.store.places import outermost
+from visionquery.store.places import expanded
 from visionquery.types import Decoded, ModelIdentity
 
 if TYPE_CHECKING:
@@ -31,7 +49,7 @@ if TYPE_CHECKING:
     from visionquery.models.encoder import Encoder
     from visionquery.query.plan import Plan
 
-__all__ = ["Library", "LibraryStatus", "RootStatus"]
+__all__ = ["Library", "LibraryStatus", "Removal", "RootStatus"]
 
 Place = str | Path
 _BATCH_SIZE = 16
@@ -73,11 +91,14 @@ class Library:
         `on_download` (file, done_bytes, total_bytes).
 
         Raises LibraryNotFoundError, StoreError, SchemaTooNewError, ModelMismatchError,
-        UnknownModelError, and for a new library without weights WeightsMissingError.
+        UnknownModelError, InputError for a wrong number of threads, and for a new library without
+        weights WeightsMissingError.
         """
+        if threads < 0:
+            raise InputError(f"threads is {threads}: give a number, or 0 for one per core.")
         if "://" in str(location):
             raise InputError(f"{location}: this version keeps libraries in folders; give a folder.")
-        folder = Path(location).expanduser().absolute()
+        folder = expanded(location).absolute()
         spec = asked_model(model)
         fetch = Fetch(offline=offline, on_note=on_note, on_download=on_download)
         store = open_store(folder, spec, fetch if create else None)
@@ -118,24 +139,24 @@ class Library:
     ) -> "IndexReport":
         """Bring the library up to date with folders or single files.
 
-        Only what is new or changed is encoded; files that are gone leave the library. Every
-        batch is kept as it is finished, so an interrupted run loses nothing and the next one
-        goes on from there. Raises InputError for a path that does not exist, LibraryBusyError
-        when another process is writing.
+        Only what is new or changed is encoded; files that are gone leave the library, but those
+        of a named folder that is not there, or is empty as the place of an unplugged disk is,
+        stay, and a note says so. Every batch is kept as it is finished, so an interrupted run
+        loses nothing and the next one goes on from there. Raises, before anything is changed,
+        InputError for a path that is neither there nor known, and for a file that is no picture
+        by its name; LibraryBusyError when another process is writing.
         """
         from visionquery.images.limits import Limits
         from visionquery.indexing.run import index
 
         places = [_absolute(path) for path in paths]
-        for place in places:
-            self._check_present(place)
+        check_places(places, is_known=lambda place: holds(self._store, place))
         with self._store.writing():
-            for place in places:
-                self._store.add_root(str(place if place.is_dir() else place.parent))
+            add_roots(self._store, places)
             report = index(
                 self._store,
                 self.encoder,
-                outermost(self._scopes(places)),
+                named_scopes(self._store, places),
                 on_progress=on_progress,
                 limits=Limits(),
                 threads=self._threads,
@@ -145,29 +166,31 @@ class Library:
         return report
 
     def reencode(
-        self, model: Place, *, on_progress: "Callable[[Progress], None]" = _ignore
+        self, model: Place | None = None, *, on_progress: "Callable[[Progress], None]" = _ignore
     ) -> "ReencodeReport":
         """Move the library to another model, given like that of `open`: encode all images anew.
 
-        The old model answers until every image has its new vector, and goes then. Every batch is
-        kept as it is finished, so that the next run goes on from there; a run for a third model
-        gives up what there was for the second, and one for the library's own model that too.
-        Images whose files are not there now, or have changed, keep the library on the old model;
-        the report says what to do. Raises InputError where no model is named, ModelError where
-        it is missing or broken, LibraryBusyError when another process is writing.
+        None goes on with a move that was begun. The old model answers until every image has its
+        new vector, and goes then. Every batch is kept as it is finished, so that the next run
+        goes on from there; a run for a third model gives up what there was for the second, and
+        one for the library's own model that too. Images whose files are not there now, or have
+        changed, keep the library on the old model; the report says what to do. Raises InputError
+        where no model is named, ModelError where it is missing or broken, LibraryBusyError when
+        another process is writing.
         """
         from visionquery.images.limits import Limits
         from visionquery.indexing.reencode import keep_model, reencode
         from visionquery.search.background import BACKGROUND_NOTE
 
         spec = asked_model(model)
-        if spec is None:
+        wanted = self.moving_to if spec is None else spec.identity
+        if wanted is None or (spec is None and model is not None):
             raise InputError("Name the model that the library is to move to; it is not chosen.")
         with self._store.writing():
-            if spec.identity.fingerprint == self._store.model.fingerprint:
+            if wanted.fingerprint == self._store.model.fingerprint:
                 report = keep_model(self._store)
             else:
-                encoder = self._load_encoder(spec.identity)
+                encoder = self._load_encoder(wanted)
                 report = reencode(
                     self._store,
                     encoder,
@@ -183,33 +206,24 @@ class Library:
                 self._refresh_background()
         return report
 
-    def remove(self, *paths: Place) -> int:
-        """Forget folders or files and return how many images went; no picture is touched.
+    def remove(self, *paths: Place) -> Removal:
+        """Forget folders or files; no picture is touched.
 
-        Raises InputError for a path that is not in the library.
+        Raises InputError, before anything is changed, for a path of which nothing is known.
         """
+        places = [_absolute(path) for path in paths]
         with self._store.writing():
-            for scope in self._scopes([_absolute(path) for path in paths]):
-                files = self._store.files(scope)
-                if not files:
-                    raise InputError(f"Nothing of {scope.path or 'it'} is in the library.")
-                self._store.forget([(scope.root_id, path) for path in files])
-            return self._store.prune()
+            return forget(self._store, places)
 
     def move_root(self, old: Place, new: Place) -> None:
-        """Say that the indexed folder `old` now lies at `new`; nothing is encoded again.
+        """Say that the folder `old`, indexed or in an indexed one, now lies at `new`; nothing
+        is encoded again.
 
-        Raises InputError when `old` is no indexed folder or `new` is not there.
+        Raises InputError when nothing of `old` is known or `new` is not there.
         """
         before, after = _absolute(old), _absolute(new)
-        if not after.is_dir():
-            raise InputError(f"There is no folder {after}; give the place where {before} is now.")
-        root = next((r for r in self._store.roots() if r.location == str(before)), None)
-        if root is None:
-            known = ", ".join(r.location for r in self._store.roots()) or "none"
-            raise InputError(f"{before} is not an indexed folder; those are: {known}.")
         with self._store.writing():
-            self._store.move_root(root.root_id, str(after))
+            move(self._store, before, after)
 
     # -- asking ----------------------------------------------------------------------------
     def search(
@@ -219,16 +233,18 @@ class Library:
         text: str | None = None,
         limit: int = 20,
         offset: int = 0,
-        within: Iterable[Place] = (),
+        within: Place | Iterable[Place] = (),
         min_confidence: float | None = None,
     ) -> Response:
         """Find images by what they show.
 
-        `query` is text of the query language, or a tree (then `text` names it in the
-        response). `within` are indexed folders or files to answer from. `min_confidence`
-        (0..1) is where relevance ends; None is the default, 0 shows everything.
+        `query` is text of the query language, or a tree; `text` names a tree, and only a tree,
+        in the response. `within` are indexed folders or files (or one) to answer from.
+        `min_confidence` (0..1) is where relevance ends; None is the default, 0 shows everything.
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
+        if isinstance(query, str) and text is not None:
+            raise InputError("text names a query that is given as a tree; leave it out.")
         node = parse(query) if isinstance(query, str) else query
         shown = query if isinstance(query, str) else text or ""
         return self._answer(node, shown, limit, offset, within, min_confidence, without=None)
@@ -239,31 +255,28 @@ class Library:
         *,
         limit: int = 20,
         offset: int = 0,
-        within: Iterable[Place] = (),
+        within: Place | Iterable[Place] = (),
         min_confidence: float = 0.0,
     ) -> Response:
         """Find images that look like one, given as a file or an image id; it is left out.
 
         Raises InputError when `image` is neither, ImageError when it cannot be decoded.
         """
-        term: Picture | Like
-        if Path(image).expanduser().exists():
-            from visionquery.images import decode
-            from visionquery.images.limits import Limits
-
-            path = Path(image).expanduser()
-            term = Picture(str(path))
-            itself = decode.image_id(decode.read(path, limits=Limits()))
-        else:
-            term, itself = Like(str(image)), str(image)
+        term = picture_or_id(image, self._store)
+        itself = term.image_id if isinstance(term, Like) else self._image_id(term.path)
         node = Blend((term,))
         return self._answer(
             node, str(image), limit, offset, within, min_confidence, without=itself
         )
 
     def covers(self, place: Place) -> bool:
-        """Return whether a folder or file lies in an indexed folder."""
-        return self._store.locate(str(_absolute(place))) is not None
+        """Return whether a folder or file lies in an indexed folder, or has one below it."""
+        return bool(scopes_at(self._store, _absolute(place)))
+
+    @property
+    def moving_to(self) -> ModelIdentity | None:
+        """The model that the library is on its way to, None when it is not."""
+        return self._store.next_model()
 
     def status(self) -> LibraryStatus:
         """Return what the library holds and which of its folders are there now."""
@@ -276,7 +289,7 @@ class Library:
         text: str,
         limit: int,
         offset: int,
-        within: Iterable[Place],
+        within: Place | Iterable[Place],
         min_confidence: float | None,
         *,
         without: str | None,
@@ -285,8 +298,11 @@ class Library:
         from visionquery.search.executor import execute
 
         started = time.perf_counter()
+        _check_whole(limit=limit, offset=offset)
+        check_pictures(node)
+        within = [within] if isinstance(within, str | Path) else within
         places = [_absolute(place) for place in within]
-        scopes = self._scopes(places)
+        scopes = named_scopes(self._store, places)
         with self._store.reading():
             page = execute(
                 self._plan(node),
@@ -330,13 +346,19 @@ class Library:
             mask[self._store.find(without)] = False
         return mask
 
+    def _image_id(self, path: str) -> str:
+        from visionquery.images import decode
+        from visionquery.images.limits import Limits
+
+        return decode.image_id(decode.read(expanded(path), limits=Limits()))
+
     def _read_picture(self, path: str) -> "Decoded":
         from visionquery.images import decode
         from visionquery.images.limits import Limits
 
         limits = Limits()
         try:
-            data = decode.read(Path(path).expanduser(), limits=limits)
+            data = decode.read(expanded(path), limits=limits)
             return decode.decode(data, min_side=2 * self.encoder.image_side, limits=limits)
         except ImageError as error:
             raise type(error)(f"The picture {path} cannot be used as a query: {error}.") from error
@@ -356,31 +378,13 @@ class Library:
             if measured is not None:
                 keep_background(self._store, measured)
 
-    def _scopes(self, places: Sequence[Path]) -> list[Scope]:
-        """Where the places lie in the library."""
-        scopes = []
-        for place in places:
-            scope = self._store.locate(str(place))
-            if scope is None:
-                raise InputError(
-                    f"{place} is not in the library; add it with: visionquery index {place}"
-                )
-            scopes.append(scope)
-        return scopes
 
-    def _check_present(self, place: Path) -> None:
-        if place.is_file() or place.is_dir():
-            return
-        scope = self._store.locate(str(place))
-        files = self._store.files(scope) if scope is not None else {}
-        if files:
-            raise InputError(
-                f"{place} is not there now; its {len(files)} files stay in the library. Plug its "
-                "disk in, or say where it is now with: visionquery index NEW --moved-from OLD"
-            )
-        raise InputError(f"There is no file or folder {place}.")
+def _check_whole(*, limit: int, offset: int) -> None:
+    for name, value in (("limit", limit), ("offset", offset)):
+        if not isinstance(value, int):
+            raise InputError(f"{name} is {value!r}; it must be a whole number.")
 
 
 def _absolute(place: Place) -> Path:
     """Absolute and without "..", but symbolic links as they are, which pathlib cannot do."""
-    return Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100
+    return Path(os.path.abspath(expanded(place)))  # noqa: PTH100

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visionquery.errors import LibraryNotFoundError, ModelMismatchError, UnknownModelError
+from visionquery.errors import (
+    InputError,
+    LibraryBusyError,
+    LibraryNotFoundError,
+    ModelMismatchError,
+    StoreError,
+    UnknownModelError,
+)
+from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture
 from visionquery.store.base import Store
+from visionquery.store.places import expanded
 from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
     from visionquery.models.encoder import Encoder
     from visionquery.models.spec import ModelSpec
 
-__all__ = ["Fetch", "asked_model", "library_model", "load_encoder", "open_store"]
+__all__ = [
+    "Fetch",
+    "asked_model",
+    "check_pictures",
+    "library_model",
+    "load_encoder",
+    "open_store",
+    "picture_or_id",
+]
+
+_CREATION_SECONDS = 5.0
+"""How long to wait for another process that is making the same library."""
+
+_CREATION_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +66,42 @@ def open_store(folder: Path, spec: ModelSpec | None, fetch: Fetch | None) -> Sto
     """Open the store in a folder and check its model; with `fetch`, make it where there is none."""
     from visionquery.models.spec import artifacts
     from visionquery.models.weights import require
-    from visionquery.store.local import create_local, open_local
+    from visionquery.store.local import check_place, open_local
 
     try:
         store: Store = open_local(folder)
     except LibraryNotFoundError:
         if fetch is None:
             raise
+        check_place(folder)  # Before anything is downloaded for it.
         chosen = spec or fetch.choose()
         fetch.acquire(chosen)
         # A broken file is found now, not after an hour of encoding.
         require(chosen, *artifacts(chosen), verify=True)
-        return create_local(folder, chosen.identity)
+        store = _made(folder, chosen.identity)
     if spec is not None and spec.identity.fingerprint != store.model.fingerprint:
         identity = store.model
         store.close()
         raise _mismatch(folder, identity, spec)
     return store
+
+
+def _made(folder: Path, model: ModelIdentity) -> Store:
+    """Make a library, or take the one that another process makes at the same moment."""
+    from visionquery.store.local import create_local, open_local
+
+    try:
+        return create_local(folder, model)
+    except StoreError as error:
+        refused = error
+    end = time.monotonic() + _CREATION_SECONDS
+    while True:
+        try:
+            return open_local(folder)
+        except LibraryNotFoundError:
+            if not isinstance(refused, LibraryBusyError) or time.monotonic() > end:
+                raise refused from None
+        time.sleep(_CREATION_POLL_SECONDS)
 
 
 def load_encoder(spec: ModelSpec, fetch: Fetch, *, threads: int) -> Encoder:
@@ -97,8 +139,8 @@ def library_model(folder: Path, identity: ModelIdentity) -> ModelSpec:
         spec = resolve(identity.source)
     except UnknownModelError as error:
         raise UnknownModelError(
-            f"The library {folder} was made with the model {identity.name} from "
-            f"{identity.source}, which is not there; give its place with --model."
+            f"The model {identity.name} of the library {folder} is not at {identity.source} any "
+            "more; give its place with --model."
         ) from error
     if spec.identity.fingerprint != identity.fingerprint:
         raise _mismatch(folder, identity, spec)
@@ -109,8 +151,50 @@ def _mismatch(folder: Path, identity: ModelIdentity, spec: ModelSpec) -> ModelMi
     same_name = " in another version" if identity.name == spec.name else ""
     return ModelMismatchError(
         f"The library {folder} was made with the model {identity.name}, not with {spec.name}"
-        f"{same_name}; leave --model out, use another --library for {spec.name}, or move this one "
-        f"to it: visionquery index --reencode --model {spec.source}",
+        f"{same_name}. Name no model (leave --model out, and unset VISIONQUERY_MODEL or the "
+        f"setting if they name it), use another --library for {spec.name}, or move this one to "
+        f"it: visionquery index --reencode --model {spec.source}",
         library_model=identity.name,
         asked_model=spec.name,
     )
+
+
+def check_pictures(node: Node) -> None:
+    """Raise InputError when a picture that a query names is not there: before any other work."""
+    match node:
+        case Blend(terms):
+            for term in terms:
+                if isinstance(term, Picture) and not _is_file(term.path):
+                    raise InputError(f"There is no file {term.path}; image: takes a picture file.")
+        case Not(part):
+            check_pictures(part)
+        case And(parts) | Or(parts):
+            for part in parts:
+                check_pictures(part)
+        case Filter():
+            pass
+
+
+def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
+    """Return what a person named as an image: a file, or else the one image with that id.
+
+    Raises InputError when it is neither.
+    """
+    name = str(image)
+    if name and _is_file(name):
+        return Picture(name)
+    if name and expanded(name).is_dir():
+        raise InputError(f"{name} is a folder; give a picture file, or the id of an image.")
+    found = store.find(name) if name else []
+    if not found:
+        raise InputError(f"There is no picture file {name!r} and no image with that id.")
+    if len(found) > 1:
+        raise InputError(f"{name} is the beginning of several ids; give more of it.")
+    return Like(name.lower())
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return expanded(name).is_file()
+    except OSError:
+        return False

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from visionquery import Library
-from visionquery.errors import InputError, LibraryNotFoundError
+from visionquery.errors import LibraryNotFoundError
 from visionquery.store.base import Scope
 from visionquery.store.local import open_local
 
@@ -77,13 +77,15 @@ def test_changed_content_replaces_the_image(library, pictures):
 def test_an_unplugged_disk_loses_nothing(library, pictures):
     library.add(pictures)
     away = pictures.rename(pictures.with_name("away"))
-    with pytest.raises(InputError, match="stay in the library"):
-        library.add(pictures)
+    report = library.add(pictures)
+    assert (report.removed, report.images, report.skipped) == (0, 12, ())
+    assert "is not there now" in report.notes[0]
     pictures.mkdir()
+    (pictures / ".keep").touch()
     report = library.add(pictures)
     assert (report.removed, report.images) == (0, 12)
     assert "unplugged" in report.notes[0]
-    pictures.rmdir()
+    shutil.rmtree(pictures)
     away.rename(pictures)
     assert library.add(pictures).unchanged == 12
 
@@ -102,11 +104,14 @@ def test_a_single_file_can_be_added(library, pictures):
     assert library.add(pictures).added == 11
 
 
-def test_a_parent_takes_its_children_in(library, pictures):
+def test_a_parent_leaves_its_children_their_own(library, pictures):
     library.add(pictures / "one", pictures / "two")
+    shutil.copy(pictures / "one" / "red.png", pictures / "copy.png")
     report = library.add(pictures)
-    assert (report.encoded, report.unchanged) == (0, 12)
-    assert [root.location for root in library.status().roots] == [str(pictures)]
+    assert (report.encoded, report.reused, report.unchanged) == (0, 1, 12)
+    locations = [root.location for root in library.status().roots]
+    assert locations == [str(pictures / name) for name in ("", "one", "two")]
+    assert len(library.search("red", limit=99, min_confidence=0, within=pictures).hits) == 12
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -177,8 +182,9 @@ def test_killed_runs_end_like_an_undisturbed_one(tmp_path, tiny_model):
     assert ours == theirs
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-def test_an_interrupt_keeps_what_is_finished(tmp_path, tiny_model):
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for another process")
+@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupt_keeps_what_is_finished(tmp_path, tiny_model, kind):
     pictures, folder = many_pictures(tmp_path / "many", 240), tmp_path / "library"
     process = subprocess.Popen(
         index_command(pictures, folder, tiny_model), stdout=subprocess.PIPE,
@@ -186,7 +192,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, tiny_model):
     )
     while process.poll() is None and committed(folder) == 0:
         time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, kind))
     out, err = process.communicate()
     assert process.returncode == 130, err
     assert out == ""

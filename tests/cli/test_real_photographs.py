@@ -77,3 +77,65 @@ def test_not_excludes(lit_tiny, flickr, some_photographs, tmp_path):
 
     assert dogs(plain) >= 12
     assert dogs(without) <= 1
+
+
+@pytest.fixture(scope="module")
+def three_hundred(lit_tiny, flickr, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three-hundred")
+    for photograph in sorted((flickr / "images").iterdir())[:300]:
+        shutil.copy(photograph, folder)
+    place = tmp_path_factory.mktemp("library-of-300") / "library"
+    with Library.open(place, model=lit_tiny, create=True) as library:
+        assert library.add(folder).added == 300
+        yield library
+
+
+def named(flickr: Path, response, *words: str) -> list[bool]:
+    """Tell for each hit whether a caption of it has one of the words."""
+    captions = captions_of(flickr)
+    said = [set(" ".join(captions[Path(hit.path).name]).lower().split()) for hit in response]
+    return [bool(said_of & set(words)) for said_of in said]
+
+
+@pytest.mark.parametrize("query", ["dog", "a dog"])
+def test_one_word_finds_what_is_common(three_hundred, flickr, query):
+    right = named(flickr, three_hundred.search(query, limit=300), "dog", "dogs", "puppy")
+    assert sum(right) >= 20
+    assert sum(right) / len(right) >= 0.7
+
+
+@pytest.mark.parametrize(
+    ("query", "excluded", "words"),
+    [
+        ("grass", '"a dog"', ("dog", "dogs", "puppy")),
+        ("a ball", '"a dog"', ("dog", "dogs", "puppy")),
+        ("water", "dog", ("dog", "dogs", "puppy")),
+    ],
+)
+def test_not_removes_what_it_names(three_hundred, flickr, query, excluded, words):
+    plain = named(flickr, three_hundred.search(query, min_confidence=0), *words)
+    without = named(
+        flickr, three_hundred.search(f"{query} -{excluded}", min_confidence=0), *words
+    )
+    assert sum(plain) >= 4
+    assert sum(without) <= sum(plain) / 2
+
+
+def test_not_alone_leaves_few(three_hundred, flickr):
+    everything = three_hundred.search("a dog", limit=300, min_confidence=0)
+    dogs = named(flickr, everything, "dog", "dogs")
+    left = named(flickr, three_hundred.search('-"a dog"', limit=300), "dog", "dogs")
+    assert sum(left) <= sum(dogs) / 3
+
+
+def test_and_answers(three_hundred, flickr):
+    found = three_hundred.search("a dog AND water", limit=300)
+    assert len(found) >= 1
+    right = named(flickr, found, "dog", "dogs")
+    assert sum(right) / len(right) >= 0.7
+
+
+def test_what_is_absent_is_mostly_not_found(three_hundred):
+    absent = ("a giraffe", "a zebra", "a passport", "a spreadsheet", "a microscope", "a hedgehog",
+              "a cactus", "a typewriter", "a pizza", "a kangaroo")
+    assert sum(not three_hundred.search(query) for query in absent) >= 7

@@ -75,14 +75,39 @@ def test_what_is_left_is_said_with_what_to_do(vq, second_model, pictures):
     assert f"{pictures} is not there now" in err
     assert "plug its disk in" in err
     code, out, _ = vq("status", "--json")
-    assert json.loads(out)["reencoding"] == {"model": "tiny-1", "done": 0, "images": 12}
+    assert json.loads(out)["reencoding"] == {
+        "model": "tiny-1", "source": str(second_model), "done": 0, "images": 12,
+    }
     assert json.loads(out)["model"] == "tiny"
     _, out, _ = vq("status")
     assert "moving to the model tiny-1: 0 of 12 images encoded" in out
+    assert f"visionquery index --reencode --model {second_model}" in out
     away.rename(pictures)
     assert vq("index", "--reencode", "--model", second_model)[0] == 0
     _, out, _ = vq("status", "--json")
     assert (json.loads(out)["model"], json.loads(out)["reencoding"]) == ("tiny-1", None)
+
+
+def test_a_move_goes_on_whatever_the_settings_name(
+    vq, second_model, pictures, tiny_model, monkeypatch
+):
+    away = pictures.rename(pictures.with_name("away"))
+    assert vq("index", "--reencode", "--model", second_model)[0] == 0
+    monkeypatch.setenv("VISIONQUERY_MODEL", str(tiny_model))
+    code, _, err = vq("index", "--reencode")
+    assert code == 0
+    assert "12 of 12 images could not be encoded now" in err
+    away.rename(pictures)
+    _, out, _ = vq("index", "--reencode", "--json")
+    assert (json.loads(out)["model"], json.loads(out)["complete"]) == ("tiny-1", True)
+
+
+def test_only_the_flag_gives_a_move_up(vq, second_model, pictures, tiny_model):
+    away = pictures.rename(pictures.with_name("away"))
+    assert vq("index", "--reencode", "--model", second_model)[0] == 0
+    away.rename(pictures)
+    assert "given up" in vq("index", "--reencode", "--model", tiny_model)[2]
+    assert json.loads(vq("status", "--json")[1])["reencoding"] is None
 
 
 def test_the_settings_may_name_the_new_model(vq, second_model, monkeypatch):

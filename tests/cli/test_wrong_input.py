@@ -36,6 +36,26 @@ def indexed(pictures, fails) -> Path:
     return pictures
 
 
+def test_nothing_is_made_for_what_cannot_be_indexed(fails, pictures, own_settings, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.touch()
+    nowhere = tmp_path / "nowhere"
+    auto = ("--model", "auto")  # It would have to be fetched, and the network is off.
+    fails(2, "index", nowhere, *auto, words=f"There is no file or folder {nowhere}.")
+    fails(2, "index", pictures, nowhere, *auto, words=f"There is no file or folder {nowhere}.")
+    fails(2, "index", notes, *auto, words=f"{notes} is no picture file")
+    fails(2, "search", "red", notes, *auto, words=f"{notes} is no picture file")
+    fails(2, "search", "image:/nope", pictures, *auto, words="There is no file /nope")
+    fails(2, "search", "a -(b OR image:/nope)", pictures, words="There is no file /nope")
+    fails(4, "index", pictures, "--moved-from", nowhere, words="no library")
+    fails(4, "index", pictures, "--library", pictures, *auto, words=str(pictures))
+    assert not own_settings.exists()
+
+
+def test_moved_from_takes_one_path(fails, indexed, tmp_path):
+    fails(2, "index", indexed, tmp_path, "--moved-from", indexed, words="takes one PATH")
+
+
 def test_unknown_model(fails, pictures):
     fails(3, "search", "red", pictures, "--model", "clip-vit-bse", words="Did you mean")
 
@@ -75,6 +95,18 @@ def test_a_library_of_another_model(fails, indexed, tmp_path):
     fails(4, "search", "red", "--model", other, words="made with the model")
 
 
+def test_the_model_of_the_settings_locks_nobody_out(fails, indexed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("VISIONQUERY_MODEL", str(make_tiny_model(tmp_path / "other", seed=7)))
+    words = "leave --model out, and unset VISIONQUERY_MODEL"
+    fails(4, "search", "red", words=words)
+    fails(4, "index", indexed, words=words)
+    fails(4, "similar", indexed / "one" / "red.png", words=words)
+    monkeypatch.setenv("VISIONQUERY_MODEL", "no-such-model")
+    assert run(["status"]) == 0
+    assert run(["remove", str(indexed / "one")]) == 0
+    assert "Forgot 6 files and with them 6 images" in capsys.readouterr().err
+
+
 def test_a_newer_library(fails, indexed, own_settings):
     with sqlite3.connect(own_settings / "catalog.sqlite") as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -83,13 +115,21 @@ def test_a_newer_library(fails, indexed, own_settings):
 
 
 def test_a_folder_that_is_not_indexed(fails, indexed, tmp_path):
-    fails(2, "search", "red", tmp_path, "--no-index", words="visionquery index")
-    fails(2, "remove", tmp_path, words="not in the library")
+    other, gone = tmp_path / "other", tmp_path / "gone"
+    other.mkdir()
+    fails(2, "search", "red", other, "--no-index", words=f"visionquery index {other}")
+    fails(2, "search", "red", gone, "--no-index", words=f"{gone} is not in the library")
+    for place in (other, gone):
+        fails(2, "remove", place, words=f"Nothing of {place} is in the library.")
 
 
 def test_no_such_picture(fails, indexed):
-    fails(2, "search", "image:nowhere.jpg", words="nowhere.jpg")
-    fails(2, "similar", "nowhere.jpg", words="nowhere.jpg")
+    fails(2, "search", "image:nowhere.jpg", words="There is no file nowhere.jpg")
+    fails(2, "similar", "nowhere.jpg", words="no picture file 'nowhere.jpg' and no image with")
+    fails(2, "similar", "", words="no picture file '' and no image with that id")
+    fails(2, "similar", indexed, words=f"{indexed} is a folder")
+    fails(2, "search", "image:" + "x" * 300, words="There is no file xxx")
+    fails(2, "index", "x" * 300, words="There is no file or folder")
 
 
 def test_a_text_file_as_a_picture(fails, indexed, tmp_path):

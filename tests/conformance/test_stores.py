@@ -70,10 +70,11 @@ def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
     kind = random.choice(KINDS)
     folder = str(random.choice(FOLDERS))
     if kind == "add" or not root_ids:
-        return lambda store: store.add_root(folder)
+        whole = bool(random.random() < 0.7)
+        return lambda store: store.add_root(folder, whole=whole)
     if kind == "move":
-        root_id = int(random.choice(root_ids))
-        return lambda store: store.move_root(root_id, folder)
+        scope = Scope(int(random.choice(root_ids)), str(random.choice(["", "", "a", "b/c"])))
+        return lambda store: store.move(scope, folder)
     if kind == "forget":
         gone = [key for key in held if random.random() < 0.4]
         return lambda store: store.forget(gone)

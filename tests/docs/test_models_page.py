@@ -10,7 +10,7 @@ from visionquery.models.catalog import catalog
 from visionquery.models.description import read_spec
 from visionquery.models.hub import CONNECT_SECONDS, PARTIAL
 from visionquery.models.spec import ModelSpec, artifacts
-from visionquery.models.weights import download_bytes
+from visionquery.models.weights import size_bytes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text("utf-8")
 (EXAMPLE,) = re.findall(r"```toml\n(.+?)```", PAGE, re.DOTALL)
@@ -18,14 +18,10 @@ CATALOG_KEYS = f'repo = "a/b"\nrevision = "{"1" * 40}"\npath = "x"\nsize_bytes =
 
 
 def row(spec: ModelSpec) -> str:
-    if spec.folder is None:
-        size, source = download_bytes(spec), spec.image.artifact
-        place = f"{source.repo} @ {source.revision}"
-    else:
-        files = [spec.folder / artifact.file for artifact in artifacts(spec)]
-        size, place = sum(file.stat().st_size for file in files), "in the program"
+    source = spec.image.artifact
+    place = "in the program" if spec.folder else f"{source.repo} @ {source.revision}"
     cells = (
-        f"`{spec.name}`", f"{size / 1e6:.0f} MB", str(spec.embed_dim), ", ".join(spec.languages),
+        f"`{spec.name}`", f"{size_bytes(spec) / 1e6:.0f} MB", str(spec.embed_dim), ", ".join(spec.languages),
         spec.license, place,
     )
     return f"| {' | '.join(cells)} |"

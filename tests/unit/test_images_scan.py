@@ -73,9 +73,23 @@ def test_below_gives_what_the_whole_scan_gives_there(tmp_path: Path) -> None:
     make(tmp_path, "a/b/c.jpg", "a/b/no.png", "a/bc.jpg", "a/b/d/e.jpg", "a/.h/x.jpg", "z.jpg")
     (tmp_path / ".visionqueryignore").write_text("no.png\na/b/d\n")
     whole = found(tmp_path)
-    for below in ("a", "a/b", "a/b/", "a/b/d", "a/b/d/e.jpg", "a/b/c.jpg", "a/.h", "z.jpg", "gone"):
+    for below in ("a", "a/b", "a/b/", "a/b/d", "a/b/d/e.jpg", "a/b/c.jpg", "z.jpg", "gone"):
         inside = [p for p in whole if f"{p}/".startswith(f"{below.rstrip('/')}/")]
         assert found(tmp_path, below) == inside, below
+
+
+def test_what_is_hidden_is_found_when_it_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "a/.h/x.jpg", "a/.h/.no.jpg", "a/.h.jpg", "@eaDir/y.jpg")
+    assert found(tmp_path) == []
+    assert found(tmp_path, "a/.h") == ["a/.h/x.jpg"]
+    assert found(tmp_path, "a/.h.jpg") == ["a/.h.jpg"]
+    assert found(tmp_path, "@eaDir") == ["@eaDir/y.jpg"]
+
+
+def test_folders_are_left_out(tmp_path: Path) -> None:
+    make(tmp_path, "a/x.jpg", "b/x.jpg", "b/c/x.jpg", "b/cd/x.jpg")
+    paths = [item.relative for item in scan(tmp_path, without=["a", "b/c"])]
+    assert paths == ["b/cd/x.jpg", "b/x.jpg"]
 
 
 @posix

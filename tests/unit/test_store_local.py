@@ -267,7 +267,7 @@ def test_library_that_may_only_be_read_is_searched() -> None:
         for path in (Path(name), folder, folder / "vectors-1"):
             path.chmod(0o755)
         answer = _as_nobody(folder)
-    assert answer == ["1", "StoreError", "may not be opened or changed"]
+    assert answer == ["1", "LibraryReadOnlyError", "may not be opened or changed"]
 
 
 def _as_nobody(folder: Path) -> list[str]:
@@ -285,8 +285,8 @@ assert store.records([0])[0].paths
 try:
     store.writing().__enter__()
 except StoreError as error:
-    text = str(error)
-print(store.image_count(), "StoreError", text[text.index("may not"):text.index(" (")], sep="|")
+    text, kind = str(error), type(error).__name__
+print(store.image_count(), kind, text[text.index("may not"):text.index(" (")], sep="|")
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False

@@ -153,6 +153,7 @@ def test_a_library_of_version_1_is_migrated_and_can_move(library: LocalStore) ->
     connection = sqlite3.connect(Path(library.location, "catalog.sqlite"))
     connection.execute("DROP TABLE next_model")
     connection.execute("DROP TABLE next_rows")
+    connection.execute("ALTER TABLE roots DROP COLUMN whole")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
     again = open_local(Path(library.location))

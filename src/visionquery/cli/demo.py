@@ -24,12 +24,12 @@ PHOTOGRAPHS = (
 
 QUESTIONS = (
     "a cat",
-    "a cup of coffee",
-    "a motorcycle in a garage",
-    "a rocket at the launch pad",
-    "stars and galaxies in the night sky",
-    "a smiling woman in a space suit",
-    "old coins",
+    "a motorcycle",
+    "a woman smiling",
+    "a man with a camera on a tripod",
+    "a brick wall",
+    "a rocket taking off",
+    "printed text",
 )
 
 _SHOWN = 3

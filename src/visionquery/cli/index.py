@@ -7,7 +7,7 @@ import typer
 
 from visionquery.cli.options import JsonFlag, LibraryOption, ModelOption, QuietFlag
 from visionquery.cli.output import print_document, say
-from visionquery.cli.session import add_paths, open_library, reencode_library
+from visionquery.cli.session import add_paths, open_for, reencode_library
 from visionquery.errors import InputError
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
@@ -25,7 +25,8 @@ _MovedFromOption = Annotated[
     typer.Option(
         "--moved-from",
         metavar="OLD",
-        help="PATH is the indexed folder OLD at its new place; nothing is encoded again.",
+        help="PATH is the folder OLD, indexed or in an indexed one, at its new place; nothing is "
+        "encoded again.",
         show_default=False,
     ),
 ]
@@ -34,7 +35,7 @@ _ReencodeFlag = Annotated[
     typer.Option(
         "--reencode",
         help="Without PATH: move the library to --model. Every image is encoded anew; the old "
-        "model answers until all are. Run again to go on after an interruption.",
+        "model answers until all are. Run again, without --model, to go on after an interruption.",
     ),
 ]
 
@@ -50,8 +51,8 @@ def index(
 ) -> None:
     """Bring the library up to date with folders: only what is new or changed is encoded.
 
-    Pictures stay where they are. Files that are gone leave the library; a folder that is not
-    there now (an unplugged disk) keeps its images.
+    Pictures stay where they are. Files that are gone leave the library; a named folder that is
+    not there now, or is empty (an unplugged disk), keeps its images.
     """
     if reencode:
         if paths or moved_from is not None:
@@ -63,7 +64,10 @@ def index(
         return
     if not paths:
         raise InputError("Name the folders or pictures to index: visionquery index PATH")
-    with open_library(library=library, model=model, create=True, quiet=quiet) as opened:
+    if moved_from is not None and len(paths) > 1:
+        raise InputError("--moved-from takes one PATH: the place where the folder OLD is now.")
+    new = paths if moved_from is None else []
+    with open_for(new, library=library, model=model, quiet=quiet) as opened:
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
         report = add_paths(opened, paths, quiet=quiet)
@@ -83,7 +87,7 @@ def summary(report: IndexReport) -> str:
         lines.append(_speed(report.encoded, report.seconds, report.images_per_second))
     elif report.unchanged or report.reused:
         lines.append("Nothing to encode: everything here is known already.")
-    else:
+    elif not report.notes:
         lines.append("No pictures were found.")
     changes = [
         f"{number:,} {word}"

@@ -12,7 +12,7 @@ from visionquery.errors import ChecksumMismatchError, WeightsMissingError
 from visionquery.models.acquire import fetch
 from visionquery.models.catalog import catalog, resolve
 from visionquery.models.spec import ModelSpec
-from visionquery.models.weights import Check, available, download_bytes, verify
+from visionquery.models.weights import Check, available, size_bytes, verify
 from visionquery.present.progress import download_progress
 from visionquery.present.text import size
 
@@ -36,7 +36,7 @@ def list_models(json: JsonFlag = False) -> None:
         (
             spec.name,
             "yes" if available(spec) else "no",
-            size(download_bytes(spec)),
+            size(size_bytes(spec)),
             str(spec.embed_dim),
             spec.license,
             spec.summary,
@@ -52,7 +52,7 @@ def _facts(spec: ModelSpec) -> dict[str, object]:
         "name": spec.name,
         "aliases": list(spec.aliases),
         "available": available(spec),
-        "size_bytes": download_bytes(spec),
+        "size_bytes": size_bytes(spec),
         "embed_dim": spec.embed_dim,
         "license": spec.license,
         "languages": list(spec.languages),

@@ -23,10 +23,14 @@ def remove(
     quiet: QuietFlag = False,
 ) -> None:
     """Forget folders or files. The library alone changes, never the pictures."""
-    with open_library(library=library, model=None, create=False, quiet=quiet) as opened:
+    with open_library(library=library, model="auto", create=False, quiet=quiet) as opened:
         removed = opened.remove(*paths)
         images = opened.status().images
     if json:
-        print_document({"removed": removed, "images": images})
+        print_document({"removed": removed.images, "files": removed.files, "images": images})
     elif not quiet:
-        say(f"Forgot {count(removed, 'image')}; the library holds {count(images, 'image')}.")
+        went = count(removed.images, "image") if removed.images else "no image"
+        say(
+            f"Forgot {count(removed.files, 'file')} and with them {went}; "
+            f"the library holds {count(images, 'image')}."
+        )

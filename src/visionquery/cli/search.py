@@ -16,9 +16,10 @@ from visionquery.cli.options import (
     QuietFlag,
 )
 from visionquery.cli.output import say
-from visionquery.cli.session import add_paths, open_library
-from visionquery.errors import LibraryBusyError
+from visionquery.cli.session import add_paths, open_for
+from visionquery.errors import LibraryBusyError, LibraryReadOnlyError
 from visionquery.library import Library
+from visionquery.opening import check_pictures
 from visionquery.present.text import count
 from visionquery.query.grammar import parse
 from visionquery.search.result import Response
@@ -58,20 +59,17 @@ def search(
     2:word for weight; image:FILE, like:ID; path:, date:, ext:, width:, height:.
     """
     node = parse(query)
-    create = bool(paths) and not no_index
-    with open_library(library=library, model=model, create=create, quiet=quiet) as opened:
-        places = _updated(opened, paths or [], quiet=quiet) if create else paths or []
+    check_pictures(node)
+    update = [] if no_index else paths or []
+    with open_for(update, library=library, model=model, quiet=quiet) as opened:
+        places = _updated(opened, update, quiet=quiet) if update else paths or []
         if paths and not places:
             response = _nothing(query, opened)
         else:
             response = opened.search(
-                node,
-                text=query,
-                limit=limit,
-                offset=offset,
-                within=places,
+                node, text=query, limit=limit, offset=offset, within=places,
                 min_confidence=min_confidence,
-            )
+            )  # fmt: skip
     answer(response, json=json, null=null, quiet=quiet)
 
 
@@ -89,7 +87,7 @@ def _nothing(query: str, library: Library) -> Response:
 def _update(library: Library, paths: list[Path], *, quiet: bool) -> None:
     try:
         report = add_paths(library, paths, quiet=quiet)
-    except LibraryBusyError as error:
+    except (LibraryBusyError, LibraryReadOnlyError) as error:
         if not quiet:
             say(f"{error} Answering from what is indexed already.")
         return

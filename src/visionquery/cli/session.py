@@ -1,20 +1,24 @@
 """From options to an open library, with notes and downloads shown to the person."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 from visionquery.cli.output import notes
-from visionquery.errors import InputError
+from visionquery.errors import InputError, LibraryNotFoundError
+from visionquery.indexing.places import check_places
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress
 from visionquery.settings import Settings, load_settings
+from visionquery.store.places import expanded
 
-__all__ = ["add_paths", "open_library", "reencode_library", "settings"]
+__all__ = ["add_paths", "open_for", "open_library", "reencode_library", "settings"]
 
 
 def settings(*, library: str | None = None, model: str | None = None) -> Settings:
@@ -26,10 +30,12 @@ def settings(*, library: str | None = None, model: str | None = None) -> Setting
 def open_library(
     *, library: str | None, model: str | None, create: bool, quiet: bool
 ) -> Iterator[Library]:
-    """Open the library that the flags and settings name, for the length of a command."""
+    """Open the library that the flags and settings name, for the length of a command. The model
+    "auto" is its own, whatever the settings name."""
     chosen = settings(library=library, model=model)
     note = notes(quiet=quiet)
     with (
+        _stopping_in_order(),
         download_progress(sys.stderr, quiet=quiet) as on_download,
         Library.open(
             chosen.library,
@@ -44,6 +50,38 @@ def open_library(
         yield opened
 
 
+@contextmanager
+def open_for(
+    paths: Sequence[Path], *, library: str | None, model: str | None, quiet: bool
+) -> Iterator[Library]:
+    """Open the library that paths, if any, are to be indexed in.
+
+    It is made, and its model fetched, only for paths that can be: raises InputError where there
+    is no library and a path is not there, or no picture.
+    """
+    wrong = _what_is_wrong(paths)
+    create = bool(paths) and wrong is None
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(
+                open_library(library=library, model=model, create=create, quiet=quiet)
+            )
+        except LibraryNotFoundError:
+            if wrong is None:
+                raise
+            raise wrong from None
+        yield opened
+
+
+def _what_is_wrong(paths: Sequence[Path]) -> InputError | None:
+    """Return why paths cannot be indexed in a new library, None when they can."""
+    try:
+        check_places([expanded(path) for path in paths], is_known=lambda _: False)
+    except InputError as error:
+        return error
+    return None
+
+
 def add_paths(library: Library, paths: Sequence[Path], *, quiet: bool) -> IndexReport:
     """Bring the library up to date with folders, showing progress on stderr."""
     with index_progress(sys.stderr, quiet=quiet) as on_progress:
@@ -51,14 +89,37 @@ def add_paths(library: Library, paths: Sequence[Path], *, quiet: bool) -> IndexR
 
 
 def reencode_library(*, library: str | None, model: str | None, quiet: bool) -> ReencodeReport:
-    """Move the library to the model that the flags and settings name, showing progress on
-    stderr. Raises InputError where they name none."""
-    wanted = settings(model=model).model
-    if wanted is None:
-        raise InputError("Name the new model: visionquery index --reencode --model NAME")
+    """Move the library to the model that the flag names, or go on with a move that was begun, or
+    else to the model that the settings name; show progress on stderr. Raises InputError where
+    there is none of these."""
     with (
         # The model named is the one to come: the library is opened by its own.
         open_library(library=library, model="auto", create=False, quiet=quiet) as opened,
         index_progress(sys.stderr, quiet=quiet) as on_progress,
     ):
+        wanted = model
+        if wanted is None and opened.moving_to is None:
+            wanted = settings().model
+            if wanted is None:
+                raise InputError("Name the new model: visionquery index --reencode --model NAME")
         return opened.reencode(wanted, on_progress=on_progress)
+
+
+@contextmanager
+def _stopping_in_order() -> Iterator[None]:
+    """Let a terminal that closes, or a system that shuts down, stop a command as Ctrl-C does.
+    What is ignored (nohup) stays so."""
+    names = ("SIGTERM", "SIGHUP")
+    kinds = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    ours = [kind for kind in kinds if signal.getsignal(kind) is signal.SIG_DFL]
+    for kind in ours:
+        signal.signal(kind, _interrupt)
+    try:
+        yield
+    finally:
+        for kind in ours:
+            signal.signal(kind, signal.SIG_DFL)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

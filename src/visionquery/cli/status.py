@@ -13,7 +13,7 @@ __all__ = ["status"]
 
 def status(library: LibraryOption = None, json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     """Tell what the library holds, by which model, and which folders are there now."""
-    with open_library(library=library, model=None, create=False, quiet=quiet) as opened:
+    with open_library(library=library, model="auto", create=False, quiet=quiet) as opened:
         found = opened.status()
     if json:
         from visionquery.present.documents import status_document
@@ -24,7 +24,7 @@ def status(library: LibraryOption = None, json: JsonFlag = False, quiet: QuietFl
 
 
 def _show(found: LibraryStatus) -> None:
-    from visionquery.present.tables import print_table, rows_table
+    from visionquery.present.tables import print_rows
 
     print_lines(
         f"{escaped(found.location)}\n{count(found.images, 'image')}, {size(found.size_bytes)}, "
@@ -34,7 +34,7 @@ def _show(found: LibraryStatus) -> None:
         move = found.reencoding
         print_lines(
             f"moving to the model {move.model}: {move.done:,} of {count(move.images, 'image')} "
-            "encoded; go on with visionquery index --reencode"
+            f"encoded; go on with: visionquery index --reencode --model {escaped(move.source)}"
         )
     rows = [
         (
@@ -47,4 +47,4 @@ def _show(found: LibraryStatus) -> None:
     ]
     if rows:
         print_lines("")
-        print_table(rows_table(("folder", "pictures", "skipped", "there now"), rows), sys.stdout)
+        print_rows(("folder", "pictures", "skipped", "there now"), rows, sys.stdout)

@@ -2,14 +2,14 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionquery.images.formats import is_candidate
 from visionquery.images.ignore import Rules, is_ignored, read_rules
 
-__all__ = ["FoundFile", "Unreachable", "reason_of", "scan"]
+__all__ = ["FoundFile", "Unreachable", "is_passed_over", "reason_of", "scan"]
 
 _SYSTEM_NAMES = frozenset(
     {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
@@ -56,31 +56,43 @@ class _Folder:
     rules: tuple[Rules, ...]
 
 
-def scan(root: Path, *, below: str = "") -> Iterator[FoundFile | Unreachable]:
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """The real place of the scanned root, and the folders below it that are left out."""
+
+    real_root: Path
+    left_out: frozenset[str]
+
+
+def scan(
+    root: Path, *, below: str = "", without: Collection[str] = ()
+) -> Iterator[FoundFile | Unreachable]:
     """Yield the picture files of `root`, in order of their relative paths.
 
     `below` is a folder or file, "/"-separated and relative to `root`, to which the answer is
-    narrowed; what is hidden or ignored on the way there stays so. Links to folders are followed
-    unless they lead to where the scan comes by anyway, so loops end. Skipped: hidden and system
-    folders and files, what `.visionqueryignore` files name, libraries, all but regular files.
+    narrowed; what is ignored on the way there stays so, but what is hidden does not: it is
+    named. `without` are folders, relative to `root`, that are left out. Links to folders are
+    followed unless they lead to where the scan comes by anyway, so loops end. Skipped: hidden and
+    system folders and files, what `.visionqueryignore` files name, libraries, all but regular
+    files.
     """
     seen: set[tuple[int, int]] = set()
-    real_root = Path(os.path.realpath(root))
+    bounds = _Bounds(Path(os.path.realpath(root)), frozenset(map(os.path.normcase, without)))
     parts = tuple(part for part in below.split("/") if part)
-    stack = [_enter(_Folder(str(root.absolute()), "", ()), seen, parts, real_root)]
+    stack = [_enter(_Folder(str(root.absolute()), "", ()), seen, parts, bounds)]
     while stack:
         found = next(stack[-1], None)
         if found is None:
             stack.pop()
         elif isinstance(found, _Folder):
             remaining = parts[found.relative.count("/") + 1 :]
-            stack.append(_enter(found, seen, remaining, real_root))
+            stack.append(_enter(found, seen, remaining, bounds))
         else:
             yield found
 
 
 def _enter(
-    folder: _Folder, seen: set[tuple[int, int]], parts: tuple[str, ...], real_root: Path
+    folder: _Folder, seen: set[tuple[int, int]], parts: tuple[str, ...], bounds: _Bounds
 ) -> Iterator[FoundFile | Unreachable | _Folder]:
     """Yield what lies directly in a folder; only its entry `parts[0]` when there is one."""
     try:
@@ -96,9 +108,9 @@ def _enter(
     rules = (*folder.rules, *read_rules(folder.path, folder.relative))
     for key in sorted(entries):
         entry = entries[key]
-        if parts and entry.name != parts[0]:
+        if entry.name != parts[0] if parts else is_passed_over(entry.name):
             continue
-        found = _look(entry, folder.relative, rules, real_root)
+        found = _look(entry, folder.relative, rules, bounds)
         if found is not None:
             yield found
 
@@ -121,14 +133,14 @@ def _order(entry: os.DirEntry[str]) -> str:
 
 
 def _look(
-    entry: os.DirEntry[str], above: str, rules: tuple[Rules, ...], real_root: Path
+    entry: os.DirEntry[str], above: str, rules: tuple[Rules, ...], bounds: _Bounds
 ) -> FoundFile | Unreachable | _Folder | None:
-    if _is_unwanted(entry.name):
-        return None
     relative = f"{above}/{entry.name}" if above else entry.name
     try:
         if entry.is_dir():
-            if is_ignored(relative + "/", rules) or _comes_by_anyway(entry, real_root):
+            if is_ignored(relative + "/", rules) or os.path.normcase(relative) in bounds.left_out:
+                return None
+            if _comes_by_anyway(entry, bounds.real_root):
                 return None
             return _Folder(entry.path, relative, rules)
         if not is_candidate(entry.name) or is_ignored(relative, rules) or not entry.is_file():
@@ -141,7 +153,9 @@ def _look(
     return FoundFile(Path(entry.path), relative, status.st_size, status.st_mtime_ns)
 
 
-def _is_unwanted(name: str) -> bool:
+def is_passed_over(name: str) -> bool:
+    """Whether a scan leaves out an entry of this name unless it is asked for: hidden ones, and
+    those that belong to a system."""
     return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
 
 
@@ -152,7 +166,7 @@ def _comes_by_anyway(entry: os.DirEntry[str], real_root: Path) -> bool:
     target = Path(entry.path).resolve()
     if not target.is_relative_to(real_root):
         return False
-    return not any(_is_unwanted(name) for name in target.relative_to(real_root).parts)
+    return not any(is_passed_over(name) for name in target.relative_to(real_root).parts)
 
 
 def reason_of(error: OSError) -> str:

@@ -18,6 +18,7 @@ from visionquery.errors import ImageError
 from visionquery.images import decode
 from visionquery.images.limits import Limits
 from visionquery.indexing.pipeline import ordered_map
+from visionquery.indexing.places import is_there
 from visionquery.indexing.report import Progress, Skipped
 from visionquery.models.encoder import Encoder
 from visionquery.store.base import ImageRecord, Root, Store
@@ -231,7 +232,7 @@ def _explained(
 ) -> tuple[tuple[Skipped, ...], list[str]]:
     """Say why images are left: those of folders that are not there now are counted by folder,
     the others named; and what to do."""
-    away = {root.location: 0 for root in roots if not _is_there(root)}
+    away = {root.location: 0 for root in roots if not is_there(root.location)}
     skipped, changed, unreadable = [], 0, 0
     for item in left:
         paths = item.record.paths
@@ -261,12 +262,3 @@ def _explained(
             "then run the command again."
         )
     return tuple(skipped), notes
-
-
-def _is_there(root: Root) -> bool:
-    """Whether a root has anything in it: the place of an unplugged disk is an empty folder."""
-    folder = Path(root.location)
-    try:
-        return any(folder.iterdir())
-    except OSError:
-        return False

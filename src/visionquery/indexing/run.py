@@ -1,5 +1,6 @@
 """One run over some folders: find what changed, encode what is new, forget what is gone."""
 
+import os.path
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +10,13 @@ import numpy as np
 
 from visionquery.images.formats import decoder_version
 from visionquery.images.limits import Limits
-from visionquery.images.scan import FoundFile, Unreachable, scan
+from visionquery.images.scan import FoundFile, Unreachable, is_passed_over, scan
 from visionquery.indexing.pipeline import Failed, Known, Outcome, Ready, flow
+from visionquery.indexing.places import is_there
 from visionquery.indexing.report import IndexReport, Progress, Skipped, Stages
 from visionquery.models.encoder import Encoder
 from visionquery.store.base import FileRecord, NewImage, Root, Scope, Store
+from visionquery.store.places import absolute, below
 
 __all__ = ["index"]
 
@@ -116,12 +119,18 @@ def _report(store: Store, counts: _Counts, removed: int) -> IndexReport:
 def _survey(
     store: Store, root: Root, scope: Scope, counts: _Counts, *, try_again: bool
 ) -> _Work:
-    """Scan a scope and compare it with what the store knows of it."""
+    """Scan a scope and compare it with what the store knows of it. What is known stays where a
+    named place is not there, or its root is empty."""
     started = time.perf_counter()
     known = store.files(scope)
+    place = absolute(root.location, scope.path) if scope.path else root.location
+    if known and not os.path.lexists(place):
+        counts.notes.append(_away_note(place, len(known)))
+        return _Work(root, known, [], [])
     found: dict[str, FoundFile] = {}
     unreachable: list[str] = []
-    for item in scan(Path(root.location), below=scope.path):
+    inner = [path for other in store.roots() if (path := below(other.location, root.location))]
+    for item in scan(Path(root.location), below=scope.path, without=inner):
         if isinstance(item, Unreachable):
             unreachable.append(item.relative)
             counts.skipped.append(Skipped(str(item.path), item.reason))
@@ -137,7 +146,8 @@ def _survey(
         else:
             counts.unchanged += 1
     gone = [path for path in known if path not in found and not _is_below(path, unreachable)]
-    if known and not found and not unreachable and not _has_entries(root, scope):
+    gone = [path for path in gone if not _is_named_and_there(root, path)]
+    if gone and not found and not unreachable and not is_there(root.location):
         counts.notes.append(
             f"{root.location} is empty, as the place of an unplugged disk would be: nothing was "
             f"removed. If it is meant to be empty, run: visionquery remove {root.location}"
@@ -155,11 +165,19 @@ def _is_below(path: str, folders: Iterable[str]) -> bool:
     return any(not folder or path == folder or path.startswith(folder + "/") for folder in folders)
 
 
-def _has_entries(root: Root, scope: Scope) -> bool:
-    """Whether anything at all, picture or not, lies in the root; a part of a root that is
-    empty while the root is not has really been emptied."""
-    folder = Path(root.location)
-    return bool(scope.path) or (folder.is_dir() and any(folder.iterdir()))
+def _is_named_and_there(root: Root, path: str) -> bool:
+    """Whether a file that a scan passes over, and is known because it was named, is there."""
+    return any(map(is_passed_over, path.split("/"))) and os.path.lexists(
+        absolute(root.location, path)
+    )
+
+
+def _away_note(place: str, files: int) -> str:
+    return (
+        f"{place} is not there now: what is known of it ({files:,} files) stays in the library. "
+        f"Plug its disk in, say where it is with visionquery index NEW --moved-from {place}, or "
+        f"forget it with visionquery remove {place}"
+    )
 
 
 def _groups(outcomes: Iterable[Outcome], batch_size: int) -> Iterator[list[Outcome]]:

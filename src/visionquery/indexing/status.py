@@ -1,8 +1,8 @@
 """What a library holds, which of its folders are there now, and whether it changes its model."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from visionquery.indexing.places import is_there
 from visionquery.store.base import Root, Scope, Store
 
 __all__ = ["LibraryStatus", "ReencodingStatus", "RootStatus", "library_status"]
@@ -20,9 +20,11 @@ class RootStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReencodingStatus:
-    """A move to another model: `done` of `images` have their vector of `model`."""
+    """A move to another model: `done` of `images` have their vector of `model`, which is found
+    at `source`, a catalog name or a folder."""
 
     model: str
+    source: str
     done: int
     images: int
 
@@ -58,12 +60,13 @@ def library_status(store: Store) -> LibraryStatus:
 def _root_status(store: Store, root: Root) -> RootStatus:
     files = store.files(Scope(root.root_id)).values()
     skipped = sum(1 for file in files if file.problem is not None)
-    is_there = Path(root.location).is_dir()
-    return RootStatus(root.location, is_there, len(files) - skipped, skipped)
+    return RootStatus(root.location, is_there(root.location), len(files) - skipped, skipped)
 
 
 def _reencoding(store: Store) -> ReencodingStatus | None:
     model = store.next_model()
     if model is None:
         return None
-    return ReencodingStatus(model.name, int(store.next_done().sum()), store.image_count())
+    return ReencodingStatus(
+        model.name, model.source, int(store.next_done().sum()), store.image_count()
+    )

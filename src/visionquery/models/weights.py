@@ -23,6 +23,7 @@ __all__ = [
     "missing",
     "pull",
     "require",
+    "size_bytes",
     "verify",
 ]
 
@@ -59,6 +60,14 @@ def missing(spec: ModelSpec) -> list[Artifact]:
 def download_bytes(spec: ModelSpec) -> int:
     """Return how many bytes of a model come from the hub: 0 for a folder model."""
     return sum(artifact.size_bytes or 0 for artifact in artifacts(spec))
+
+
+def size_bytes(spec: ModelSpec) -> int:
+    """Return how many bytes a model's files take, or will."""
+    if spec.folder is None:
+        return download_bytes(spec)
+    places = [_place(spec, artifact) for artifact in artifacts(spec)]
+    return sum(place.stat().st_size for place in places if place.is_file())
 
 
 def require(spec: ModelSpec, *wanted: Artifact, verify: bool) -> list[Path]:

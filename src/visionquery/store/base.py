@@ -22,10 +22,12 @@ __all__ = ["FileRecord", "ImageRecord", "NewImage", "Root", "Scope", "Store"]
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """An indexed folder. `location` is absolute; files are stored relative to it."""
+    """An indexed folder. `location` is absolute; files are stored relative to it. `whole` is
+    False for a folder that is here for single files of it."""
 
     root_id: int
     location: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,16 @@ class Store(Protocol):
     def writing(self) -> AbstractContextManager[None]:
         """Hold the one writer's place. Raises LibraryBusyError when another process has it."""
 
-    def add_root(self, location: str) -> Root:
-        """Return the root at this absolute folder, making it if need be. Roots below it become
-        part of it; inside an existing root, the existing one is returned."""
+    def add_root(self, location: str, *, whole: bool = True) -> Root:
+        """Return the root that this absolute folder belongs to, making it if need be; `whole`
+        is False when only single files of it are meant. Inside a whole root, that one is
+        returned. Whole roots below it stay roots of their own, which own the files there;
+        others become part of it when it is whole."""
 
-    def move_root(self, root_id: int, location: str) -> Root:
-        """Say that a root's files now lie below another absolute folder."""
+    def move(self, scope: Scope, location: str) -> Root:
+        """Say that the files below a scope, a root or a folder in it, now lie below another
+        absolute folder, and return the root that has them. Where both know a file of the same
+        path, the record that was there stays."""
 
     def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
         """Store images and the files they were seen in, all or nothing, durable on return.
@@ -163,7 +169,7 @@ class Store(Protocol):
         """Return the records of rows, in their order."""
 
     def find(self, image_id: str) -> list[int]:
-        """Return the rows whose id starts with `image_id` (two at most)."""
+        """Return the rows whose id starts with `image_id`, in any case (two at most)."""
 
     def vectors(self, rows: Sequence[int]) -> Matrix:
         """Return the stored vectors of rows, (len(rows), embed_dim), in their order."""

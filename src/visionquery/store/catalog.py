@@ -91,6 +91,7 @@ def image_rows(connection: sqlite3.Connection, image_ids: Iterable[str]) -> dict
 
 def rows_with_prefix(connection: sqlite3.Connection, prefix: str) -> list[int]:
     """Return the rows of the first two images, by id, whose id starts with `prefix`."""
+    prefix = prefix.lower()
     if not _HEX.fullmatch(prefix):
         return []
     half = len(prefix) % 2

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from visionquery.errors import LibraryBusyError, StoreError
+from visionquery.errors import LibraryBusyError, LibraryReadOnlyError, StoreError
 
 __all__ = ["damaged", "translated"]
 
@@ -66,7 +66,7 @@ def _full(place: str) -> StoreError:
 
 
 def _refused(place: str, reason: str) -> StoreError:
-    return StoreError(
+    return LibraryReadOnlyError(
         f"The library {place} may not be opened or changed ({reason}): check the permissions "
         "of its folder, or choose another one."
     )

@@ -39,6 +39,8 @@ def build(folder: Path, model: ModelIdentity) -> None:
 
     Raises StoreError when there is a library or something else in the folder.
     """
+    if (folder / CATALOG_NAME).exists():
+        raise StoreError(f"There is a library in {folder} already: open it, or choose another.")
     check_free(folder)
     # The catalog gets its name last: a kill before that leaves a folder that counts as empty.
     (folder / segments_name(1)).mkdir(exist_ok=True)
@@ -62,9 +64,10 @@ def build(folder: Path, model: ModelIdentity) -> None:
 
 
 def check_free(folder: Path) -> None:
-    """Raise StoreError unless a folder is empty, or holds no more than a creation cut off."""
+    """Raise StoreError when a folder holds something else than a library, whole or cut off while
+    it was made."""
     if (folder / CATALOG_NAME).exists():
-        raise StoreError(f"There is a library in {folder} already: open it, or choose another.")
+        return
     ours = {LOCK_NAME, OWNER_NAME, segments_name(1)}
     others = sorted(
         path.name

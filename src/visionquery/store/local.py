@@ -33,11 +33,11 @@ from visionquery.store.kernels import cosines
 from visionquery.store.layout import CATALOG_NAME, build, check_free, folder_bytes
 from visionquery.store.lock import writer_lock
 from visionquery.store.places import locate, normal
-from visionquery.store.roots import roots, settle
+from visionquery.store.roots import add, move, roots
 from visionquery.store.schema import SCHEMA_VERSION, found_version, upgrade
 from visionquery.types import Matrix, ModelIdentity
 
-__all__ = ["LocalStore", "create_local", "open_local"]
+__all__ = ["LocalStore", "check_place", "create_local", "open_local"]
 
 
 def open_local(folder: Path) -> "LocalStore":
@@ -63,18 +63,26 @@ def open_local(folder: Path) -> "LocalStore":
             raise
 
 
+def check_place(folder: Path) -> None:
+    """Raise StoreError when a folder is a file, or holds something else than a library."""
+    place = str(folder)
+    with translated(place):
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{place} is a file, not a library: give a folder.")
+        if folder.is_dir():
+            check_free(folder)
+
+
 def create_local(folder: Path, model: ModelIdentity) -> "LocalStore":
     """Make a library for a model's vectors in a folder that is new or empty, and open it.
 
     Raises StoreError when there is a library, something else in the folder, or no way to write.
     """
     place = str(folder)
+    # Asked before the lock too, whose file would else be left in somebody's folder.
+    check_place(folder)
     with translated(place):
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"{place} is a file, not a library: give a folder.")
         folder.mkdir(parents=True, exist_ok=True)
-        # Asked before the lock too, whose file would else be left in somebody's folder.
-        check_free(folder)
         with writer_lock(folder):
             build(folder, model)
     return open_local(folder)
@@ -116,20 +124,21 @@ class LocalStore:
             finally:
                 self._writer = None
 
-    def add_root(self, location: str) -> Root:
-        """Return the root at this absolute folder, making it if need be."""
+    def add_root(self, location: str, *, whole: bool = True) -> Root:
+        """Return the root that this absolute folder belongs to, making it if need be."""
         place = normal(location)
         with self._change() as connection:
-            return settle(connection, place, moving=None)
+            return add(connection, place, whole=whole)
 
-    def move_root(self, root_id: int, location: str) -> Root:
-        """Say that a root's files now lie below another absolute folder. Where that is part of
-        another root, or holds others, they become one as in `add_root`."""
+    def move(self, scope: Scope, location: str) -> Root:
+        """Say that the files below a scope now lie below another absolute folder.
+
+        Raises StoreError when the scope's root is not in the library.
+        """
         place = normal(location)
         with self._change() as connection:
-            if root_id not in {root.root_id for root in roots(connection)}:
-                raise StoreError(f"Root {root_id} is not in the library {self._folder}.")
-            return settle(connection, place, moving=root_id)
+            _check_roots(connection, {scope.root_id})
+            return move(connection, scope, place)
 
     def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
         """Store images and the files they were seen in, all or nothing, durable on return.

@@ -24,7 +24,8 @@ from visionquery.store.entries import (
 )
 from visionquery.store.filters import COLUMNS, date_bounds, place_test, size_bounds
 from visionquery.store.kernels import cosines
-from visionquery.store.places import absolute, below, locate, normal, packed
+from visionquery.store.places import absolute, locate, normal, packed
+from visionquery.store.settling import owner, settled
 from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
 __all__ = ["MemoryStore"]
@@ -78,20 +79,30 @@ class MemoryStore:
         finally:
             self._writing = False
 
-    def add_root(self, location: str) -> Root:
-        """Return the root at this absolute folder, making it if need be."""
+    def add_root(self, location: str, *, whole: bool = True) -> Root:
+        """Return the root that this absolute folder belongs to, making it if need be."""
         place = normal(location)
         with self._change():
-            return self._settle(place, moving=None)
+            root = owner(place, self.roots(), whole=whole)
+            if root is None:
+                self._roots_made += 1
+                return self._settle(Root(self._roots_made, place, whole))
+            return self._settle(replace(root, whole=True)) if whole and not root.whole else root
 
-    def move_root(self, root_id: int, location: str) -> Root:
-        """Say that a root's files now lie below another absolute folder. Where that is part of
-        another root, or holds others, they become one as in `add_root`."""
+    def move(self, scope: Scope, location: str) -> Root:
+        """Say that the files below a scope now lie below another absolute folder.
+
+        Raises StoreError when the scope's root is not in the library.
+        """
         place = normal(location)
         with self._change():
-            if root_id not in self._roots:
-                raise StoreError(f"Root {root_id} is not in the library.")
-            return self._settle(place, moving=root_id)
+            if scope.root_id not in self._roots:
+                raise StoreError(f"Root {scope.root_id} is not in the library.")
+            if not scope.path:
+                return self._settle(replace(self._roots[scope.root_id], location=place))
+            root = self.add_root(place)
+            self._hand_over(scope, locate(place, [root]) or Scope(root.root_id))
+            return self._settle(root)
 
     def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
         """Store images and the files they were seen in, all or nothing.
@@ -248,7 +259,7 @@ class MemoryStore:
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""
         with self.reading():
-            found = sorted(known for known in self._rows if known.startswith(image_id))
+            found = sorted(known for known in self._rows if known.startswith(image_id.lower()))
             return [self._rows[known] for known in found[:2]]
 
     def vectors(self, rows: Sequence[int]) -> Matrix:
@@ -311,30 +322,22 @@ class MemoryStore:
         self._images.extend(images)
         self._matrix = np.vstack([self._matrix, *(image.vector for image in images)])
 
-    def _settle(self, place: str, *, moving: int | None) -> Root:
-        others = [root for root in self._roots.values() if root.root_id != moving]
-        around = locate(place, others)
-        if around is not None:
-            if moving is not None:
-                self._absorb(moving, around.root_id, around.path)
-            return self._roots[around.root_id]
-        if moving is None:
-            self._roots_made += 1
-        root = Root(self._roots_made if moving is None else moving, place)
-        self._roots[root.root_id] = root
-        for child in others:
-            prefix = below(child.location, place)
-            if prefix is not None:
-                self._absorb(child.root_id, root.root_id, prefix)
-        return root
+    def _settle(self, root: Root) -> Root:
+        after = settled(root, [each for key, each in self._roots.items() if key != root.root_id])
+        for source, target in after.handed:
+            self._hand_over(source, target)
+        for root_id in after.dropped:
+            self._roots.pop(root_id, None)
+        self._roots[after.root.root_id] = after.root
+        return after.root
 
-    def _absorb(self, child_id: int, parent_id: int, prefix: str) -> None:
-        del self._roots[child_id]
-        for key in [key for key in self._files if key[0] == child_id]:
-            file = self._files.pop(key)
-            path = f"{prefix}/{file.path}" if prefix else file.path
-            moved = replace(file, root_id=parent_id, path=path)
-            self._files.setdefault((parent_id, path), moved)
+    def _hand_over(self, source: Scope, target: Scope) -> None:
+        gone, come = (f"{scope.path}/" if scope.path else "" for scope in (source, target))
+        keys = [k for k in self._files if k[0] == source.root_id and k[1].startswith(gone)]
+        for file in [self._files.pop(key) for key in keys]:
+            path = come + file.path[len(gone) :]
+            moved = replace(file, root_id=target.root_id, path=path)
+            self._files.setdefault((target.root_id, path), moved)
 
     def _image(self, row: int) -> NewImage:
         image = self._images[row] if 0 <= row < len(self._images) else None

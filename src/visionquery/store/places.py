@@ -9,10 +9,34 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from visionquery.errors import StoreError
+from visionquery.errors import InputError, StoreError
 from visionquery.store.base import Root, Scope
 
-__all__ = ["absolute", "below", "locate", "normal", "outermost", "packed", "unpacked"]
+__all__ = [
+    "absolute",
+    "below",
+    "expanded",
+    "locate",
+    "normal",
+    "outermost",
+    "packed",
+    "unpacked",
+]
+
+
+def expanded(name: str | Path) -> Path:
+    """Return the path that a person means: "~" and "~/…" begin in their home folder, but for a
+    file that is really called so; any other name is itself. Raises InputError for a NUL."""
+    text = str(name)
+    if "\0" in text:
+        raise InputError(f"{text!r} cannot be the name of a file: it has a NUL character in it.")
+    path = Path(text)
+    if path.parts[:1] != ("~",) or os.path.lexists(path):
+        return path
+    try:
+        return path.expanduser()
+    except RuntimeError:  # There is no home.
+        return path
 
 
 def normal(location: str) -> str:

@@ -1,63 +1,78 @@
-"""The indexed folders of a catalog, of which none lies in another.
+"""The indexed folders of a catalog.
 
 Functions over a connection; those that change something run inside a transaction of the
 caller's.
 """
 
 import sqlite3
+from dataclasses import replace
 
-from visionquery.store.base import Root
-from visionquery.store.places import below, locate, packed, unpacked
+from visionquery.store.base import Root, Scope
+from visionquery.store.places import locate, packed, unpacked
+from visionquery.store.settling import owner, settled
 
-__all__ = ["roots", "settle"]
+__all__ = ["add", "move", "roots"]
 
 
 def roots(connection: sqlite3.Connection) -> list[Root]:
     """Return all roots in order of location."""
-    found = connection.execute("SELECT root_id, location FROM roots ORDER BY location")
-    return [Root(root_id, unpacked(location)) for root_id, location in found]
+    found = connection.execute("SELECT root_id, location, whole FROM roots ORDER BY location")
+    return [Root(root_id, unpacked(location), bool(whole)) for root_id, location, whole in found]
 
 
-def settle(connection: sqlite3.Connection, place: str, *, moving: int | None) -> Root:
-    """Make a normal absolute place a root: a new one, or the root `moving`, now there.
-
-    Inside another root it becomes part of that one, which is returned; roots below it become
-    part of it. Where two know a file of the same path, the outer root's record stays.
-    """
-    others = [root for root in roots(connection) if root.root_id != moving]
-    around = locate(place, others)
-    if around is not None:
-        if moving is not None:
-            _absorb(connection, moving, around.root_id, around.path)
-        return next(root for root in others if root.root_id == around.root_id)
-    root = _insert(connection, place) if moving is None else _move(connection, moving, place)
-    for child in others:
-        prefix = below(child.location, place)
-        if prefix is not None:
-            _absorb(connection, child.root_id, root.root_id, prefix)
+def add(connection: sqlite3.Connection, place: str, *, whole: bool) -> Root:
+    """Return the root that a normal absolute place belongs to, made if need be."""
+    known = roots(connection)
+    root = owner(place, known, whole=whole)
+    if root is None:
+        ((root_id,),) = connection.execute(
+            "INSERT INTO roots (location, whole) VALUES (?, ?) RETURNING root_id",
+            (packed(place), whole),
+        ).fetchall()
+        return _settle(connection, Root(root_id, place, whole))
+    if whole and not root.whole:
+        return _settle(connection, replace(root, whole=True))
     return root
 
 
-def _insert(connection: sqlite3.Connection, location: str) -> Root:
-    ((root_id,),) = connection.execute(
-        "INSERT INTO roots (location) VALUES (?) RETURNING root_id", (packed(location),)
+def move(connection: sqlite3.Connection, scope: Scope, place: str) -> Root:
+    """Say that what lies at a scope, of a root that is there, is at another place now."""
+    if scope.path:
+        root = add(connection, place, whole=True)
+        _hand_over(connection, scope, locate(place, [root]) or Scope(root.root_id))
+        return _settle(connection, root)
+    root = next(root for root in roots(connection) if root.root_id == scope.root_id)
+    return _settle(connection, replace(root, location=place))
+
+
+def _settle(connection: sqlite3.Connection, root: Root) -> Root:
+    others = [each for each in roots(connection) if each.root_id != root.root_id]
+    after = settled(root, others)
+    for source, target in after.handed:
+        _hand_over(connection, source, target)
+    connection.executemany("DELETE FROM roots WHERE root_id = ?", ((r,) for r in after.dropped))
+    connection.execute(
+        "UPDATE roots SET location = ?, whole = ? WHERE root_id = ?",
+        (packed(after.root.location), after.root.whole, after.root.root_id),
+    )
+    return after.root
+
+
+def _hand_over(connection: sqlite3.Connection, source: Scope, target: Scope) -> None:
+    """Pass the files below a scope on to another; its own record of a path stays."""
+    gone, come = _lead(source), _lead(target)
+    # "0" is the character after "/".
+    where = "FROM files WHERE root_id = ?" + (" AND path > ? AND path < ?" if gone else "")
+    values = (source.root_id, gone, gone[:-1] + b"0") if gone else (source.root_id,)
+    found = connection.execute(
+        f"SELECT path, size_bytes, mtime_ns, row, problem {where}", values
     ).fetchall()
-    return Root(root_id, location)
-
-
-def _move(connection: sqlite3.Connection, root_id: int, location: str) -> Root:
-    connection.execute(
-        "UPDATE roots SET location = ? WHERE root_id = ?", (packed(location), root_id)
+    connection.execute(f"DELETE {where}", values)
+    connection.executemany(
+        "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+        ((target.root_id, come + path[len(gone) :], *rest) for path, *rest in found),
     )
-    return Root(root_id, location)
 
 
-def _absorb(connection: sqlite3.Connection, child_id: int, parent_id: int, prefix: str) -> None:
-    lead = packed(prefix + "/") if prefix else b""
-    connection.execute(
-        "INSERT OR IGNORE INTO files SELECT ?, CAST(? || path AS BLOB), size_bytes, mtime_ns, "
-        "row, problem FROM files WHERE root_id = ?",
-        (parent_id, lead, child_id),
-    )
-    connection.execute("DELETE FROM files WHERE root_id = ?", (child_id,))
-    connection.execute("DELETE FROM roots WHERE root_id = ?", (child_id,))
+def _lead(scope: Scope) -> bytes:
+    return packed(scope.path + "/") if scope.path else b""

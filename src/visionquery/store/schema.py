@@ -11,7 +11,7 @@ __all__ = ["APPLICATION_ID", "MIGRATIONS", "SCHEMA_VERSION", "TABLES", "found_ve
 APPLICATION_ID = 0x56514C42
 """Marks a SQLite file as a VisionQuery catalog ("VQLB")."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _NEXT_MODEL = (
     # At most one row: the model that the library is being moved to.
@@ -26,7 +26,10 @@ _NEXT_MODEL = (
     "CREATE TABLE next_rows (row INTEGER PRIMARY KEY)",
 )
 
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {1: _NEXT_MODEL}
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: _NEXT_MODEL,
+    2: ("ALTER TABLE roots ADD COLUMN whole INTEGER NOT NULL DEFAULT 1",),
+}
 """From each older version, the statements that lead to the next one. Version 1 is the first."""
 
 TABLES = (
@@ -42,7 +45,8 @@ TABLES = (
     # AUTOINCREMENT: the number of a root that went is never given to another.
     """CREATE TABLE roots (
         root_id INTEGER PRIMARY KEY AUTOINCREMENT,
-        location BLOB NOT NULL UNIQUE)""",
+        location BLOB NOT NULL UNIQUE,
+        whole INTEGER NOT NULL DEFAULT 1)""",
     """CREATE TABLE images (
         row INTEGER PRIMARY KEY,
         image_id BLOB NOT NULL UNIQUE,

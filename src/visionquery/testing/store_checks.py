@@ -21,6 +21,7 @@ from visionquery.store.base import FileRecord, NewImage, Scope, Store
 from visionquery.testing.store_examples import HOME, MODEL, example_image, fill, is_refused
 from visionquery.testing.store_move_checks import MOVE_CHECKS
 from visionquery.testing.store_place_checks import PLACE_CHECKS
+from visionquery.testing.store_root_checks import ROOT_CHECKS
 from visionquery.types import ModelIdentity
 
 __all__ = ["STORE_CHECKS", "Check", "MakeStore"]
@@ -182,47 +183,6 @@ def check_closed_store_refuses(make_store: MakeStore) -> None:
     assert is_refused(store.roots)
 
 
-def check_roots_below_join(make_store: MakeStore) -> None:
-    """A root around others takes their files in; names that only begin alike stay apart."""
-    with closing(make_store(MODEL)) as store:
-        fill(store, {"x.jpg": example_image("one")}, home=str(Path(HOME, "b", "deep")))
-        fill(store, {"y.jpg": example_image("two")}, home=str(Path(HOME, "bc")))
-        with store.writing():
-            outer = store.add_root(str(Path(HOME, "b")))
-            assert store.add_root(str(Path(HOME, "b", "other", ".."))) == outer
-            assert store.add_root(str(Path(HOME, "b", "deep"))) == outer
-        assert [root.location for root in store.roots()] == [
-            str(Path(HOME, "b")),
-            str(Path(HOME, "bc")),
-        ]
-        assert list(store.files(Scope(outer.root_id))) == ["deep/x.jpg"]
-        (record,) = store.records(store.find(example_image("one").image_id))
-        assert record.paths == (str(Path(HOME, "b", "deep", "x.jpg")),)
-        assert is_refused(lambda: store.locate("not/absolute"))
-
-
-def check_root_moves(make_store: MakeStore) -> None:
-    """A moved root keeps its files; moved into another, it becomes part of it."""
-    with closing(make_store(MODEL)) as store:
-        fill(store, {"x.jpg": example_image("one")}, home=str(Path(HOME, "old")))
-        (root,) = store.roots()
-        with store.writing():
-            moved = store.move_root(root.root_id, str(Path(HOME, "new")))
-            assert moved.root_id == root.root_id
-            assert store.move_root(root.root_id, str(Path(HOME, "new", "in"))).location.endswith(
-                "in"
-            )
-        assert store.records([0])[0].paths == (str(Path(HOME, "new", "in", "x.jpg")),)
-        fill(store, {"in/x.jpg": example_image("two")}, home=str(Path(HOME, "all")))
-        with store.writing():
-            outer = store.move_root(root.root_id, str(Path(HOME, "all", "in")))
-            assert is_refused(lambda: store.move_root(99, HOME))
-        assert store.roots() == [outer]
-        assert (
-            store.files(Scope(outer.root_id))["in/x.jpg"].image_id == example_image("two").image_id
-        )
-
-
 def check_reading_holds_one_state(make_store: MakeStore) -> None:
     """Inside `reading()`, which may be nested, answers belong together."""
     with closing(make_store(MODEL)) as store:
@@ -244,9 +204,8 @@ STORE_CHECKS: tuple[Check, ...] = (
     check_bad_batch_changes_nothing,
     check_writing_has_one_place,
     check_closed_store_refuses,
-    check_roots_below_join,
-    check_root_moves,
     check_reading_holds_one_state,
+    *ROOT_CHECKS,
     *PLACE_CHECKS,
     *MOVE_CHECKS,
 )
