@@ -19,7 +19,7 @@ from visionquery.query.ast import (
     Range,
     Text,
 )
-from visionquery.query.grammar import MAX_DEPTH, explain, parse, unparse
+from visionquery.query.grammar import MAX_DEPTH, MAX_WEIGHT, MIN_WEIGHT, explain, parse, unparse
 
 
 def words(text: str, weight: float = 1.0) -> Blend:
@@ -171,9 +171,10 @@ def test_sizes(value: str, low: int | None, high: int | None) -> None:
         ('a "red car', 2, "never closed"),
         ("a “red car", 2, "never closed"),
         ('""', 0, "empty"),
-        ("0:dog", 0, "above zero"),
-        ("a 0.0:dog", 2, "above zero"),
-        ("9" * 400 + ":dog", 0, "above zero"),
+        ("0:dog", 0, "outside 0.001 to 1000"),
+        ("a 0.0:dog", 2, "outside 0.001 to 1000"),
+        ("1" + "0" * 46 + ":dog 1:cat", 0, "outside 0.001 to 1000"),
+        ("9" * 400 + ":dog", 0, "outside 0.001 to 1000"),
         ("-2:dog", 1, "weight cannot be negative"),
         ("2:-dog", 2, "needs a term"),
         ("2:(a OR b)", 2, "needs a term"),
@@ -232,9 +233,7 @@ _prose = st.text(
     min_size=1,
     max_size=12,
 ).filter(str.strip)
-_weights = st.one_of(
-    st.just(1.0), st.floats(min_value=1e-9, max_value=1e9, allow_nan=False).filter(bool)
-)
+_weights = st.one_of(st.just(1.0), st.floats(min_value=MIN_WEIGHT, max_value=MAX_WEIGHT))
 _terms = st.one_of(
     st.builds(Text, _prose, _weights),
     st.builds(Picture, _prose, _weights),

@@ -186,7 +186,8 @@ def test_one_probe_ranks_by_cosine(library: MemoryStore) -> None:
 def test_saturated_confidence_keeps_the_order_of_cosines() -> None:
     rng = np.random.default_rng(3)
     images = [image(f"{i:04}", dog=1.0, car=float(rng.uniform(0, 0.02))) for i in range(200)]
-    store = store_of(*images)
+    others = [image(f"e{i:05}", people=1.0) for i in range(1000)]
+    store = store_of(*images, *others)
     tight = replace(planned("dog", store), nulls=(Null(0.0, 0.01),))
     page = execute(tight, store, limit=200)
     scores = [hit.score or 0.0 for hit in page.hits]
@@ -215,7 +216,7 @@ def test_negation_pushes_down_and_filters_cut(library: MemoryStore) -> None:
     assert set(ids(execute(planned("dog -date:2024", library), library))) == {"b2", "d4"}
 
 
-def test_conjunction_multiplies_and_alternative_takes_the_larger(library: MemoryStore) -> None:
+def test_conjunction_means_and_alternative_takes_the_larger(library: MemoryStore) -> None:
     both = execute(planned("dog AND people", library), library)
     assert both.hits[0].image_id == "c3"
     dog, people = (execute(planned(q, library), library) for q in ("dog", "people"))
@@ -223,7 +224,8 @@ def test_conjunction_multiplies_and_alternative_takes_the_larger(library: Memory
         next(hit for hit in (*page.hits, *page.closest) if hit.image_id == "c3")
         for page in (dog, people)
     ]
-    assert both.hits[0].confidence == pytest.approx(single[0].confidence * single[1].confidence)
+    mean = np.sqrt(single[0].confidence * single[1].confidence)
+    assert both.hits[0].confidence == pytest.approx(mean)
     assert both.hits[0].score == pytest.approx(
         ((single[0].score or 0) + (single[1].score or 0)) / 2
     )
@@ -334,6 +336,23 @@ def test_a_response_is_its_hits(library: MemoryStore) -> None:
     assert len(response) == 3
     assert response
     assert not replace(response, hits=())
+
+
+def test_confidence_does_not_depend_on_filters_or_folders(library: MemoryStore) -> None:
+    def of_c3(query: str, within: NDArray[np.bool_] | None = None) -> float:
+        page = execute(planned(query, library), library, within=within, min_confidence=0)
+        return next(hit.confidence for hit in page.hits if hit.image_id == "c3")
+
+    only = np.zeros(library.row_count(), bool)
+    only[2] = True
+    for query in ("dog", "-dog", "dog -beach"):
+        assert of_c3(query) == of_c3(f"{query} width:4000") == of_c3(query, only)
+
+
+def test_two_negations_are_none(library: MemoryStore) -> None:
+    plain = execute(planned("dog", library), library)
+    twice = execute(planned("-(-dog)", library), library)
+    assert plain.hits == twice.hits
 
 
 # -- background --------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ The terms of one sequence make one vector: words and quotes without a weight are
 in their order. Filters, negations and groups are further parts that the image must satisfy.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -20,10 +19,14 @@ from visionquery.query.tokens import Token, tokenize
 from visionquery.query.values import read_filter
 from visionquery.query.wording import explain, unparse
 
-__all__ = ["MAX_DEPTH", "explain", "parse", "unparse"]
+__all__ = ["MAX_DEPTH", "MAX_WEIGHT", "MIN_WEIGHT", "explain", "parse", "unparse"]
 
 MAX_DEPTH: Final = 50
 """Deepest nesting of parentheses and negations."""
+
+MIN_WEIGHT: Final = 0.001
+MAX_WEIGHT: Final = 1000.0
+"""Ends of the range of weights: beyond them one part of a blend drowns the others."""
 
 _WORDS = ("word", "quote")
 _NEGATIONS = ("minus", "not")
@@ -126,12 +129,14 @@ def _missing_before(reader: _Reader) -> str:
 def _weighted(reader: _Reader) -> Term:
     token = reader.take()
     weight = float(token.text)
-    if weight == 0 or math.isinf(weight):
+    if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+        allowed = f"{MIN_WEIGHT:g} to {MAX_WEIGHT:g}"
+        shown = token.text if len(token.text) <= 12 else f"{token.text[:9]}..."
         raise QueryError(
-            f"The weight {token.text}: at position {token.position + 1} must be above zero and "
-            "finite; leave a term out with - instead.",
+            f"The weight {shown}: at position {token.position + 1} is outside {allowed}; "
+            "leave a term out with - instead.",
             position=token.position,
-            expected="a number above zero",
+            expected=f"a number from {allowed}",
         )
     following = reader.peek()
     if following.kind == "word":

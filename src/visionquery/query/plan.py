@@ -14,7 +14,7 @@ __all__ = ["AllOf", "AnyOf", "Expression", "FilterRef", "Negation", "Null", "Pla
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """Cosines to be expected where there is no match: mean and standard deviation."""
+    """Cosines of everyday captions with a library's images: mean and standard deviation."""
 
     mean: float
     std: float
@@ -36,14 +36,14 @@ class FilterRef:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """One minus the part."""
+    """One minus the part, which is here believed on little evidence."""
 
     part: "Expression"
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every part: the product, as of independent evidence."""
+    """Every part: the geometric mean of what is asked, times each absence of what is not."""
 
     parts: tuple["Expression", ...]
 
@@ -63,7 +63,7 @@ class Plan:
     """What to compute.
 
     `probes`: unit rows, (p, embed_dim), p may be 0 for a query of filters alone. `nulls[i]`
-    calibrates probe i; None stands for "this probe's own scores over the whole library".
+    helps to calibrate probe i; with None its own scores over the whole library do it alone.
     `fingerprint` names the model that made the probes.
     """
 

@@ -41,10 +41,16 @@ def holds(expression: Expression, masks: list[Mask]) -> Mask:
             raise AssertionError("a probe has no truth, only odds")
 
 
-def combined(expression: Expression, odds: list[LogOdds], masks: list[Mask]) -> LogOdds:
+def combined(
+    expression: Expression,
+    odds: list[LogOdds],
+    suspicions: list[LogOdds],
+    masks: list[Mask],
+) -> LogOdds:
     """Return the log-odds, (n,), of an expression; what filters alone decide is infinite.
 
-    `odds` are those of the probes, `masks` those of the filters, each (n,), by index.
+    `odds` are those of the probes and `suspicions` those that count below an odd number of
+    negations, `masks` those of the filters, each (n,), by index.
     """
     if not _has_probe(expression):
         return np.where(holds(expression, masks), np.inf, -np.inf)
@@ -52,21 +58,30 @@ def combined(expression: Expression, odds: list[LogOdds], masks: list[Mask]) -> 
         case ProbeRef(index):
             return odds[index]
         case Negation(part):
-            return -combined(part, odds, masks)
+            return -combined(part, suspicions, odds, masks)
         case AllOf(parts):
-            return _conjunction(parts, odds, masks)
+            return _conjunction(parts, odds, suspicions, masks)
         case AnyOf(parts):
-            largest: LogOdds = np.maximum.reduce([combined(p, odds, masks) for p in parts])
+            every = [combined(part, odds, suspicions, masks) for part in parts]
+            largest: LogOdds = np.maximum.reduce(every)
             return largest
         case FilterRef():
             raise AssertionError("a filter has no probe")
 
 
-def _conjunction(parts: tuple[Expression, ...], odds: list[LogOdds], masks: list[Mask]) -> LogOdds:
-    soft = [combined(part, odds, masks) for part in parts if _has_probe(part)]
+def _conjunction(
+    parts: tuple[Expression, ...],
+    odds: list[LogOdds],
+    suspicions: list[LogOdds],
+    masks: list[Mask],
+) -> LogOdds:
+    soft = [part for part in parts if _has_probe(part)]
+    values = [combined(part, odds, suspicions, masks) for part in soft]
+    asked = [v for part, v in zip(soft, values, strict=True) if not isinstance(part, Negation)]
+    excluded = [v for part, v in zip(soft, values, strict=True) if isinstance(part, Negation)]
     hard = [holds(part, masks) for part in parts if not _has_probe(part)]
     # One soft part passes untouched: a round trip through its probability would round it.
-    value = soft[0] if len(soft) == 1 else all_of(soft)
+    value = values[0] if len(values) == 1 else all_of(asked, excluded)
     return np.where(np.logical_and.reduce(hard), value, -np.inf) if hard else value
 
 

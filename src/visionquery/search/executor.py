@@ -17,7 +17,8 @@ from visionquery.search.calibrate import (
     confidence,
     log_odds,
     log_odds_of,
-    own_null,
+    scale_of,
+    suspicion,
 )
 from visionquery.search.combination import Mask, combined, holds, positive_probes
 from visionquery.search.result import Hit, Page
@@ -78,9 +79,11 @@ def _candidates(
     rows: NDArray[np.intp],
     masks: list[Mask],
 ) -> _Candidates:
-    nulls = [null or own_null(cosines[i, alive]) for i, null in enumerate(plan.nulls)]
-    odds = [log_odds(cosines[i, rows], null) for i, null in enumerate(nulls)]
-    value = combined(plan.expression, odds, masks)
+    # From all images, never from those of a filter or a folder: they do not change confidence.
+    scales = [scale_of(cosines[i, alive], null) for i, null in enumerate(plan.nulls)]
+    odds = [log_odds(cosines[i, rows], scale) for i, scale in enumerate(scales)]
+    suspicions = [suspicion(cosines[i, rows], scale) for i, scale in enumerate(scales)]
+    value = combined(plan.expression, odds, suspicions, masks)
     possible = value > -np.inf
     kept = rows[possible]
     return _Candidates(kept, value[possible], _mean_cosine(plan, cosines, kept))
