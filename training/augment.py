@@ -3,8 +3,8 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 _STRETCH = math.log(4 / 3)
 
@@ -15,8 +15,10 @@ def augment(pixels: Tensor, side: int, area: tuple[float, float]) -> Tensor:
     Source: Szegedy et al. 2015, "Going Deeper with Convolutions" (random resized crop).
     """
     images = pixels.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0)
-    grid = F.affine_grid(_crops(images, area), [len(images), 3, side, side], align_corners=False)
-    cut = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    grid = functional.affine_grid(
+        _crops(images, area), [len(images), 3, side, side], align_corners=False
+    )
+    cut = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     return _recolour(cut).contiguous(memory_format=torch.channels_last)
 
 
@@ -24,7 +26,7 @@ def as_input(pixels: Tensor, side: int) -> Tensor:
     """Turn uint8 (batch, h, w, 3) into the same form without chance, for judging."""
     images = pixels.permute(0, 3, 1, 2).to(torch.float32)
     if images.shape[-1] != side:
-        images = F.interpolate(images, (side, side), mode="bicubic", antialias=True)
+        images = functional.interpolate(images, (side, side), mode="bicubic", antialias=True)
     scaled = images.clamp(0, 255).div(127.5).sub(1.0)
     return scaled.contiguous(memory_format=torch.channels_last)
 

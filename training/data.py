@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from .settings import PICTURE_SIDE, Places
 from .teacher import cached_embeddings
@@ -62,7 +62,7 @@ def load_pictures(places: Places) -> Pictures:
     order = {entry["id"]: index for index, entry in enumerate(captioned)}
     return Pictures(
         pixels=pixels,
-        targets=F.normalize(torch.from_numpy(raw), dim=1),
+        targets=functional.normalize(torch.from_numpy(raw), dim=1),
         sources=[row["source"] for row in rows],
         labels=[row.get("label") for row in rows],
         caption_rows=np.array(

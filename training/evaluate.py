@@ -65,7 +65,7 @@ class DevSet:
 def embed_pixels(tower: nn.Module, pixels: Tensor, side: int) -> Tensor:
     """Embed uint8 (n, h, w, 3) as float32 (n, 256) on the CPU."""
     device = next(tower.parameters()).device
-    parts = [tower(as_input(part.to(device), side)).cpu() for part in pixels.split(100)]
+    parts = [tower(as_input(part.to(device), side)).cpu() for part in torch.split(pixels, 100)]
     return torch.cat(parts)
 
 

@@ -1,21 +1,25 @@
 """The image half of the dual encoder: a plain residual network of dense 3x3 convolutions."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .settings import EMBED_DIM, ImageRecipe
 
 
-class ConvNorm(nn.Sequential):
+class ConvNorm(nn.Module):
     """A convolution without bias and the batch normalization that export folds into it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        padding = kernel // 2 if stride == 1 or kernel == 3 else 0
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
+        super().__init__()
+        padding = 1 if kernel == 3 else 0
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (batch, inputs, h, w) to (batch, outputs, h / stride, w / stride)."""
+        normed: Tensor = self.norm(self.convolution(features))
+        return normed
 
 
 class ResidualBlock(nn.Module):
@@ -31,15 +35,15 @@ class ResidualBlock(nn.Module):
         self.second = ConvNorm(outputs, outputs, 3)
         self.shortcut = ConvNorm(inputs, outputs, 1) if inputs != outputs else None
         self.stride = stride
-        nn.init.zeros_(self.second[1].weight)
+        nn.init.zeros_(self.second.norm.weight)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (batch, inputs, h, w) to (batch, outputs, h / stride, w / stride)."""
         beside = features
         if self.shortcut is not None:
-            pooled = F.avg_pool2d(features, 2) if self.stride > 1 else features
+            pooled = functional.avg_pool2d(features, 2) if self.stride > 1 else features
             beside = self.shortcut(pooled)
-        return F.relu(self.second(F.relu(self.first(features))) + beside)
+        return functional.relu(self.second(functional.relu(self.first(features))) + beside)
 
 
 class ImageTower(nn.Module):
@@ -60,6 +64,6 @@ class ImageTower(nn.Module):
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """Embed float32 (batch, 3, side, side) in -1..1 as float32 (batch, 256), unit rows."""
-        features = self.blocks(F.relu(self.stem(pixel_values)))
+        features = self.blocks(functional.relu(self.stem(pixel_values)))
         raw = self.head(features.mean((2, 3)))
-        return F.normalize(raw.to(torch.float32), dim=1)
+        return functional.normalize(raw.to(torch.float32), dim=1)

@@ -1,6 +1,5 @@
 """Muon for matrices and kernels, AdamW for the rest, under one step and one state."""
 
-from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -26,7 +25,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     for _ in range(_ROUNDS):
         gram = result @ result.T
         result = linear * result + (cubic * gram + quintic * (gram @ gram)) @ result
-    restored = result.T if matrix.shape[0] > matrix.shape[1] else result
+    restored: Tensor = result.T if matrix.shape[0] > matrix.shape[1] else result
     return restored.to(torch.float32)
 
 
@@ -45,7 +44,9 @@ class Optimizer:
         self._pool = pool
         self._matrices = sorted(inner, key=Tensor.numel, reverse=True)
         self._momenta = [torch.zeros_like(p) for p in self._matrices]
-        self._adam = torch.optim.AdamW(outer, lr=vector_rate, betas=(0.9, 0.98), weight_decay=_DECAY)
+        self._adam = torch.optim.AdamW(
+            outer, lr=vector_rate, betas=(0.9, 0.98), weight_decay=_DECAY
+        )
         self._matrix_rate = matrix_rate
         self._vector_rate = vector_rate
 
@@ -114,5 +115,4 @@ def _update_matrix(parameter: Tensor, momentum: Tensor, rate: float) -> None:
 
 
 def _is_inner(name: str, parameter: Tensor) -> bool:
-    tables: Iterable[str] = ("tokens.", "places.", "stem.", "head.")
-    return parameter.ndim >= 2 and not name.startswith(tuple(tables))
+    return parameter.ndim >= 2 and not name.startswith(("tokens.", "places.", "stem.", "head."))

@@ -46,7 +46,7 @@ class Replicas(Generic[Module]):
         loss = loss_of(joined)
         torch.autograd.backward(loss)
         assert joined.grad is not None
-        parts = joined.grad.split([len(output) for output in outputs])
+        parts = torch.split(joined.grad, [len(output) for output in outputs])
         list(self.pool.map(_backward, outputs, parts))
         self._gather()
         return float(loss.detach())

@@ -1,8 +1,8 @@
 """The text half of the dual encoder: a small transformer with masked mean pooling."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .settings import EMBED_DIM, TextRecipe
 
@@ -26,7 +26,7 @@ class TransformerLayer(nn.Module):
     def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
         """Map (batch, tokens, width) to itself; `bias` (batch, 1, 1, tokens) is added to scores."""
         hidden = hidden + self._attend(self.norm_attention(hidden), bias)
-        feed: Tensor = self.feed_out(F.gelu(self.feed_in(self.norm_feed(hidden))))
+        feed: Tensor = self.feed_out(functional.gelu(self.feed_in(self.norm_feed(hidden))))
         return hidden + feed
 
     def _attend(self, hidden: Tensor, bias: Tensor) -> Tensor:
@@ -76,4 +76,4 @@ class TextTower(nn.Module):
             hidden = layer(hidden, bias)
         hidden = hidden.to(torch.float32) * mask[:, :, None]
         pooled = hidden.sum(1) / mask.sum(1, keepdim=True)
-        return F.normalize(self.head(pooled).to(torch.float32), dim=1)
+        return functional.normalize(self.head(pooled).to(torch.float32), dim=1)

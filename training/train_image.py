@@ -16,7 +16,8 @@ from .image_tower import ImageTower
 from .losses import bank_loss, contrast_loss, cosine_loss
 from .optimizer import Average, Optimizer, rate_scale
 from .replicas import Replicas
-from .settings import ImageRecipe, Places
+from .settings import ImageRecipe, Places, TextRecipe
+from .train_text import student_embeddings
 
 _CONTRAST_TEMPERATURE = 25.0
 
@@ -36,8 +37,7 @@ class ImageTraining:
     ) -> None:
         self.places, self.recipe, self.device = places, recipe, device
         self.pictures = load_pictures(places).to(device)
-        texts = load_texts(places)
-        self.banks = [texts[name].embeds.to(device) for name in ("captions", "sentences", "photos")]
+        self.banks = [bank.to(device) for bank in _banks(places)]
         self.dev = DevSet(places)
         self.tower = start or ImageTower(recipe)
         self.tower.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -104,10 +104,11 @@ class ImageTraining:
             bank[torch.randint(len(bank), (count,), device=self.device)]
             for bank, count in zip(self.banks, self.recipe.bank, strict=True)
         ]
+        ours, theirs = torch.cat([own, *drawn]).unbind(1)
         truth = self.pictures.targets[rows.to(self.device)]
         near = self.recipe.cosine_weight * cosine_loss(images, truth)
-        like = bank_loss(images, truth, torch.cat([own, *drawn]), self.recipe.temperature)
-        apart = contrast_loss(images, own, answers.to(self.device), _CONTRAST_TEMPERATURE)
+        like = bank_loss(images, truth, (ours, theirs), self.recipe.temperature)
+        apart = contrast_loss(images, own[:, 0], answers.to(self.device), _CONTRAST_TEMPERATURE)
         return near + like + self.recipe.contrast_weight * apart
 
     def _judge(self, loss: float) -> str:
@@ -146,6 +147,21 @@ def averaged_image_tower(recipe: ImageRecipe, state: dict[str, Tensor]) -> Image
     tower = ImageTower(recipe)
     tower.load_state_dict(state)
     return tower.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _banks(places: Places) -> list[Tensor]:
+    """Return captions, sentences and photo prompts as (texts, 2, 256): our rows, the teacher's.
+
+    Until our text tower is trained, the teacher's rows stand in for ours.
+    """
+    texts = load_texts(places)
+    students = student_embeddings(places, TextRecipe())
+    banks: list[Tensor] = []
+    for name in ("captions", "sentences", "photos"):
+        theirs = texts[name].embeds
+        ours = theirs if students is None else students[name]
+        banks.append(torch.stack([ours, theirs], dim=1))
+    return banks
 
 
 def _odds(pictures: Pictures, recipe: ImageRecipe) -> np.ndarray[Any, np.dtype[np.float64]]:

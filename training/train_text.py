@@ -49,8 +49,7 @@ class TextSampler:
         jitter = self._random.uniform(-1, 1, size)
         ordered = rows[np.argsort(self._table.lengths[rows] + jitter)]
         batches = np.split(ordered, _POOL)
-        self._random.shuffle(batches)  # type: ignore[arg-type]
-        return list(batches)
+        return [batches[place] for place in self._random.permutation(_POOL)]
 
 
 def is_held_out(text: str) -> bool:
@@ -140,17 +139,14 @@ class TextTraining:
         truth = self.targets[rows.to(self.device)]
         chosen = torch.randint(len(self.bank), (self.recipe.bank,), device=self.device)
         near = self.recipe.cosine_weight * cosine_loss(texts, truth)
-        return near + bank_loss(texts, truth, self.bank[chosen], self.recipe.temperature)
+        bank = self.bank[chosen]
+        return near + bank_loss(texts, truth, (bank, bank), self.recipe.temperature)
 
-    @torch.no_grad()
     def judge(self) -> float:
         """Return the averaged tower's mean cosine to the teacher on held-out sentences."""
         tower = averaged_text_tower(self.recipe, self.average.state).to(self.device)
-        cosines: list[Tensor] = []
-        for rows in np.array_split(self.judged, max(1, len(self.judged) // 256)):
-            ids, mask = (part.to(self.device) for part in self.table.batch(rows))
-            cosines.append((tower(ids, mask) * self.targets[torch.from_numpy(rows)]).sum(1))
-        return float(torch.cat(cosines).mean())
+        guess = embed_rows(tower, self.table, self.judged)
+        return float((guess * self.targets[torch.from_numpy(self.judged)].cpu()).sum(1).mean())
 
     def _save(self) -> None:
         state: dict[str, Any] = {
@@ -159,6 +155,7 @@ class TextTraining:
             "optimizer": self.optimizer.state_dict(),
             "spent_seconds": self.clock.spent_seconds,
             "step": self.step,
+            "finished": self.clock.fraction >= 1,
         }
         save_checkpoint(self.places.work / "text.pt", state)
 
@@ -171,6 +168,41 @@ class TextTraining:
         self.optimizer.load_state_dict(state["optimizer"])
         self.clock = Clock(self.clock.budget_seconds, state["spent_seconds"])
         self.step = state["step"]
+
+
+@torch.no_grad()
+def embed_rows(tower: TextTower, table: TokenTable, rows: Rows) -> Tensor:
+    """Embed rows of the table as float32 (len(rows), 256) on the CPU."""
+    device = next(tower.parameters()).device
+    by_length = np.argsort(table.lengths[rows], kind="stable")
+    result = torch.zeros(len(rows), EMBED_DIM)
+    for places in np.array_split(by_length, max(1, len(rows) // 256)):
+        ids, mask = table.batch(rows[places])
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            result[torch.from_numpy(places)] = tower(ids.to(device), mask.to(device)).cpu()
+    return result
+
+
+def student_embeddings(places: Places, recipe: TextRecipe) -> dict[str, Tensor] | None:
+    """Embed every text of the corpus with our tower, or return None before it is trained.
+
+    Returns float32 (texts, 256) for each part; cached in the work folder.
+    """
+    cache = places.work / "student-texts.pt"
+    if cache.exists():
+        stored: dict[str, Tensor] = torch.load(cache, weights_only=True)
+        return stored
+    state = load_checkpoint(places.work / "text.pt", torch.device("cpu"))
+    if state is None or not state["finished"]:
+        return None
+    tower = averaged_text_tower(recipe, state["average"])
+    tokenizer = load_tokenizer(places.work / "tokenizer.json", recipe.context_length)
+    result: dict[str, Tensor] = {}
+    for name, part in load_texts(places).items():
+        table = TokenTable(tokenizer, part.texts)
+        result[name] = embed_rows(tower, table, np.arange(len(part.texts)))
+    torch.save(result, cache)
+    return result
 
 
 def averaged_text_tower(recipe: TextRecipe, state: dict[str, Tensor]) -> TextTower:
