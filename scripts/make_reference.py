@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from visionquery.cli.app import app
+from visionquery.cli.app import build
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
 INTRODUCTION = """\
@@ -74,7 +74,7 @@ def default(parameter: object) -> str:
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([INTRODUCTION, *sections(typer.main.get_command(app), "visionquery")])
+    return "\n".join([INTRODUCTION, *sections(typer.main.get_command(build()), "visionquery")])
 
 
 def main() -> int:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self
 
 from visionquery.errors import ImageError, InputError
 from visionquery.indexing.places import (
-    Removal,
     add_roots,
     check_places,
     forget,
@@ -23,7 +22,6 @@ from visionquery.indexing.places import (
     named_scopes,
     scopes_at,
 )
-from visionquery.indexing.status import LibraryStatus, RootStatus, library_status
 from visionquery.opening import (
     Fetch,
     asked_model,
@@ -44,12 +42,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from visionquery.indexing.places import Removal
     from visionquery.indexing.reencode import ReencodeReport
     from visionquery.indexing.report import IndexReport, Progress
+    from visionquery.indexing.status import LibraryStatus
     from visionquery.models.encoder import Encoder
     from visionquery.query.plan import Plan
 
-__all__ = ["Library", "LibraryStatus", "Removal", "RootStatus"]
+__all__ = ["Library"]
 
 Place = str | Path
 _BATCH_SIZE = 16
@@ -206,7 +206,7 @@ class Library:
                 self._refresh_background()
         return report
 
-    def remove(self, *paths: Place) -> Removal:
+    def remove(self, *paths: Place) -> "Removal":
         """Forget folders or files; no picture is touched.
 
         Raises InputError, before anything is changed, for a path of which nothing is known.
@@ -278,8 +278,10 @@ class Library:
         """The model that the library is on its way to, None when it is not."""
         return self._store.next_model()
 
-    def status(self) -> LibraryStatus:
+    def status(self) -> "LibraryStatus":
         """Return what the library holds and which of its folders are there now."""
+        from visionquery.indexing.status import library_status
+
         return library_status(self._store)
 
     # -- inside ----------------------------------------------------------------------------

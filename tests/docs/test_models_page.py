@@ -21,8 +21,8 @@ def row(spec: ModelSpec) -> str:
     source = spec.image.artifact
     place = "in the program" if spec.folder else f"{source.repo} @ {source.revision}"
     cells = (
-        f"`{spec.name}`", f"{size_bytes(spec) / 1e6:.0f} MB", str(spec.embed_dim), ", ".join(spec.languages),
-        spec.license, place,
+        f"`{spec.name}`", f"{size_bytes(spec) / 1e6:.0f} MB", str(spec.embed_dim),
+        ", ".join(spec.languages), spec.license, place,
     )
     return f"| {' | '.join(cells)} |"
 

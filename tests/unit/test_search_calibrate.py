@@ -10,6 +10,7 @@ from visionquery.search.calibrate import (
     MIDPOINT,
     SLOPE,
     Scale,
+    _quantiles,
     all_of,
     confidence,
     log_odds,
@@ -136,3 +137,10 @@ def test_equal_scores_are_no_match_and_divide_by_nothing(
     odds = log_odds(cosines, scale_of(cosines, background))
     assert np.isfinite(odds).all()
     assert (odds < LEAST).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 1001])
+def test_quantiles_are_those_of_numpy(count: int) -> None:
+    values = np.random.default_rng(count).normal(size=count).astype(np.float32)
+    shares = (0.0, 0.16, 0.25, 0.5, 0.9, 1.0)
+    assert _quantiles(values, shares) == pytest.approx(np.quantile(values, shares), abs=1e-6)

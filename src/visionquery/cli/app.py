@@ -1,19 +1,19 @@
 """The tree of commands, and how every error leaves the process: one sentence, one code."""
 
 import contextlib
+import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
 
 from visionquery import __version__
-from visionquery.cli import demo, evaluate, index, models, remove, search, similar, status
 from visionquery.cli.output import say
 from visionquery.errors import VisionQueryError, outcome_of
 
-__all__ = ["app", "run"]
+__all__ = ["build", "run"]
 
 _INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
@@ -22,25 +22,39 @@ _DEFECT = 70
 _CANNOT_WRITE = 74
 """As `sysexits.h` numbers them, out of the way of the codes with a meaning of their own."""
 
-app = typer.Typer(
-    name="visionquery",
-    help="Search your pictures in plain words: local, fast, nothing leaves this machine.",
-    epilog="Exit codes: 0 done, 1 nothing good enough found, 2 wrong input, 3 model missing or "
-    "broken, 4 library cannot be used, 5 remote engine failed, 130 interrupted.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("search")(search.search)
-app.command("index")(index.index)
-app.command("similar")(similar.similar)
-app.command("status")(status.status)
-app.command("remove")(remove.remove)
-app.command("eval")(evaluate.evaluate)
-app.command("demo")(demo.demo)
-app.add_typer(models.app, name="models")
+_COMMANDS = {
+    "search": "visionquery.cli.search:search",
+    "index": "visionquery.cli.index:index",
+    "similar": "visionquery.cli.similar:similar",
+    "status": "visionquery.cli.status:status",
+    "remove": "visionquery.cli.remove:remove",
+    "eval": "visionquery.cli.evaluate:evaluate",
+    "demo": "visionquery.cli.demo:demo",
+    "models": "visionquery.cli.models:app",
+}
+
+
+def build(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
+    """Return the program with these commands, importing no others."""
+    app = typer.Typer(
+        name="visionquery",
+        help="Search your pictures in plain words: local, fast, nothing leaves this machine.",
+        epilog="Exit codes: 0 done, 1 nothing good enough found, 2 wrong input, 3 model missing "
+        "or broken, 4 library cannot be used, 5 remote engine failed, 130 interrupted.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_common)
+    for name in names:
+        module, _, attribute = _COMMANDS[name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -49,7 +63,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _common(
     version: Annotated[
         bool,
@@ -81,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _code_of(arguments: Sequence[str]) -> int:
     try:
-        app(args=list(arguments), prog_name="visionquery")
+        _app_for(arguments)(args=list(arguments), prog_name="visionquery")
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 0
         if code == _INTERRUPTED:
@@ -92,6 +105,12 @@ def _code_of(arguments: Sequence[str]) -> int:
         outcome = outcome_of(error)
         return outcome.exit_code if outcome else _DEFECT
     return 0
+
+
+def _app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The program as far as these arguments need it: a search does not wait for the demo's code."""
+    first = next((argument for argument in arguments if not argument.startswith("-")), None)
+    return build([first]) if first in _COMMANDS else build()
 
 
 def _give_up_stdout() -> None:

@@ -7,16 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from visionquery.cli.output import notes
 from visionquery.errors import InputError, LibraryNotFoundError
 from visionquery.indexing.places import check_places
-from visionquery.indexing.reencode import ReencodeReport
-from visionquery.indexing.report import IndexReport
 from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress
 from visionquery.settings import Settings, load_settings
 from visionquery.store.places import expanded
+
+if TYPE_CHECKING:
+    from visionquery.indexing.reencode import ReencodeReport
+    from visionquery.indexing.report import IndexReport
 
 __all__ = ["add_paths", "open_for", "open_library", "reencode_library", "settings"]
 
@@ -82,13 +85,13 @@ def _what_is_wrong(paths: Sequence[Path]) -> InputError | None:
     return None
 
 
-def add_paths(library: Library, paths: Sequence[Path], *, quiet: bool) -> IndexReport:
+def add_paths(library: Library, paths: Sequence[Path], *, quiet: bool) -> "IndexReport":
     """Bring the library up to date with folders, showing progress on stderr."""
     with index_progress(sys.stderr, quiet=quiet) as on_progress:
         return library.add(*paths, on_progress=on_progress)
 
 
-def reencode_library(*, library: str | None, model: str | None, quiet: bool) -> ReencodeReport:
+def reencode_library(*, library: str | None, model: str | None, quiet: bool) -> "ReencodeReport":
     """Move the library to the model that the flag names, or go on with a move that was begun, or
     else to the model that the settings name; show progress on stderr. Raises InputError where
     there is none of these."""

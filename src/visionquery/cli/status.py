@@ -5,7 +5,7 @@ import sys
 from visionquery.cli.options import JsonFlag, LibraryOption, QuietFlag
 from visionquery.cli.output import print_document, print_lines
 from visionquery.cli.session import open_library
-from visionquery.library import LibraryStatus
+from visionquery.indexing.status import LibraryStatus
 from visionquery.present.text import count, escaped, size
 
 __all__ = ["status"]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionquery.errors import InputError
-from visionquery.images.formats import is_candidate
-from visionquery.images.scan import is_passed_over
 from visionquery.store.base import Scope, Store
 from visionquery.store.places import absolute, below, outermost
 
@@ -35,6 +33,8 @@ class Removal:
 def is_there(location: str) -> bool:
     """Whether a folder has anything in it that a scan would look at: the place of an unplugged
     disk is missing, or an empty folder, or holds no more than hidden entries."""
+    from visionquery.images.scan import is_passed_over
+
     try:
         return any(not is_passed_over(entry.name) for entry in Path(location).iterdir())
     except OSError:
@@ -74,6 +74,8 @@ def holds(store: Store, place: Path) -> bool:
 def check_places(places: Sequence[Path], *, is_known: Callable[[Path], bool]) -> None:
     """Raise InputError for a place that cannot be indexed: one that is not there and not known
     from before, and a file that is no picture by its name."""
+    from visionquery.images.formats import is_candidate
+
     for place in places:
         kind = _kind(place)
         if kind == stat.S_IFDIR or (kind == stat.S_IFREG and is_candidate(place.name)):

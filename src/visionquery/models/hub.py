@@ -5,7 +5,6 @@ cache. Only the bytes are written here, since the client forgets what it has whe
 came of a file lies beside its place in the cache, and the next try asks for the rest.
 """
 
-import logging
 import os
 import threading
 import time
@@ -256,6 +255,8 @@ def _empty(stream: BinaryIO) -> None:
 @contextmanager
 def _quiet_client() -> Iterator[None]:
     """Keep the client's own warnings from stderr, unless a person has set what it tells."""
+    import logging
+
     from huggingface_hub.utils import logging as client_log
 
     level = client_log.get_verbosity()

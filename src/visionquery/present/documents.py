@@ -7,7 +7,7 @@ from dataclasses import asdict
 from visionquery.evaluation import Evaluation
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
-from visionquery.library import LibraryStatus
+from visionquery.indexing.status import LibraryStatus
 from visionquery.search.result import Hit, Response
 
 __all__ = [

@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from visionquery.indexing.report import Progress
 from visionquery.present.text import count, duration, size
+
+if TYPE_CHECKING:
+    from visionquery.indexing.report import Progress
 
 __all__ = ["download_progress", "index_progress"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[["Progress"], None]
 OnDownload = Callable[[str, int, int], None]
 
 
@@ -38,7 +40,7 @@ def download_progress(stream: TextIO, *, quiet: bool) -> Iterator[OnDownload]:
         )
 
 
-def _rate_and_eta(progress: Progress) -> str:
+def _rate_and_eta(progress: "Progress") -> str:
     if not progress.done or progress.seconds <= 0:
         return ""
     left = (progress.total - progress.done) * progress.seconds / progress.done
