@@ -256,3 +256,26 @@ def test_the_demo_without_photographs_says_what_to_install(vq, monkeypatch):
     ran = vq("demo")
     assert ran.code == 2
     assert "pip install" in ran.err
+
+
+def test_one_form_of_output_at_a_time(vq, pictures):
+    vq("index", pictures)
+    ran = vq("search", "red", "--json", "-0")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--print0" in ran.err
+
+
+def test_an_offset_past_the_end_is_told(vq, pictures):
+    vq("index", pictures)
+    ran = vq("search", "ext:png", "--offset", "50")
+    assert ran.code == 1
+    assert "6 images in all" in ran.err
+
+
+def test_many_skipped_files_are_listed_once(vq, pictures):
+    for number in range(30):
+        (pictures / f"bad-{number}.jpg").write_bytes(b"no picture %d" % number)
+    assert vq("index", pictures).err.count("bad-") == 30
+    again = vq("index", pictures).err
+    assert again.count("bad-") == 10
+    assert "and 20 more" in again

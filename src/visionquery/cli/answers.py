@@ -5,6 +5,8 @@ import sys
 import typer
 
 from visionquery.cli.output import on_terminal, print_document, print_paths, say
+from visionquery.errors import InputError
+from visionquery.present.text import count
 from visionquery.search.result import Hit, Response
 
 __all__ = ["answer"]
@@ -13,7 +15,12 @@ _CLOSEST_SHOWN = 3
 
 
 def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
-    """Write a response and exit: 0 with hits, 1 without."""
+    """Write a response and exit: 0 with hits, 1 without.
+
+    Raises InputError where two forms of output are asked for at once.
+    """
+    if json and null:
+        raise InputError("--json and --print0 are two forms of one answer; give one of them.")
     if json:
         from visionquery.present.documents import search_document
 
@@ -34,6 +41,9 @@ def _show(hits: tuple[Hit, ...]) -> None:
 
 
 def _say_nothing_found(response: Response) -> None:
+    if response.total:
+        say(f"The answer ends before --offset: {count(response.total, 'image')} in all.")
+        return
     if not response.closest:
         say("Nothing was found.")
         return

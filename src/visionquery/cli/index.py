@@ -15,6 +15,8 @@ from visionquery.present.text import count, duration, escaped
 
 __all__ = ["index"]
 
+_LINES_AGAIN = 10
+
 
 _Paths = Annotated[
     list[Path] | None,
@@ -81,7 +83,7 @@ def index(
 
 def summary(report: IndexReport) -> str:
     """Return what a run did, in a few lines for a person."""
-    lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in report.skipped]
+    lines = _skipped(report)
     lines += report.notes
     if report.encoded:
         lines.append(_speed(report.encoded, report.seconds, report.images_per_second))
@@ -102,6 +104,16 @@ def summary(report: IndexReport) -> str:
     total = f"The library holds {count(report.images, 'image')}"
     lines.append(f"{total} ({', '.join(changes)})." if changes else f"{total}.")
     return "\n".join(lines)
+
+
+def _skipped(report: IndexReport) -> list[str]:
+    """A line for each file. A run that found nothing new has said them all before."""
+    lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in report.skipped]
+    nothing_new = not (report.encoded or report.reused)
+    if nothing_new and len(lines) > _LINES_AGAIN:
+        more = len(lines) - _LINES_AGAIN
+        lines[_LINES_AGAIN:] = [f"and {more:,} more; index --json lists them all"]
+    return lines
 
 
 def _reencode(library: str | None, model: str | None, *, json: bool, quiet: bool) -> None:

@@ -123,7 +123,7 @@ def _sequence(reader: _Reader) -> Node:
 def _missing_before(reader: _Reader) -> str:
     if reader.index == 0:
         return "There is nothing before it"
-    return f"Nothing follows {reader.tokens[reader.index - 1].text}"
+    return f"Nothing follows '{reader.tokens[reader.index - 1].text}'"
 
 
 def _weighted(reader: _Reader) -> Term:
@@ -212,7 +212,7 @@ def _negation(reader: _Reader) -> Node:
     if token.kind == "weight":
         problem = "A term is either weighted or excluded, and a weight cannot be negative"
         raise _unexpected(token, problem, f"what to exclude after {operator.text}")
-    raise _unexpected(token, f"Nothing follows {operator.text}", "what to exclude")
+    raise _unexpected(token, f"Nothing follows '{operator.text}'", "what to exclude")
 
 
 def _unexpected(token: Token, problem: str, expected: str) -> QueryError:
