@@ -74,5 +74,6 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VISIONQUERY_CONFIG", str(config))
     monkeypatch.setenv("VISIONQUERY_LIBRARY", str(library))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub-cache"))
     monkeypatch.setenv("COLUMNS", "100")
     return library

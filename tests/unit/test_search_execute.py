@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.grammar import parse
 from visionquery.query.plan import AllOf, FilterRef, Negation, Null, Plan, ProbeRef
-from visionquery.search.background import (
-    Background,
-    is_stale,
-    keep_background,
-    kept_background,
-    measure_background,
-)
+from visionquery.search.background import Background
 from visionquery.search.executor import execute
 from visionquery.search.planner import plan
 from visionquery.search.result import Page, Response
@@ -353,51 +347,3 @@ def test_two_negations_are_none(library: MemoryStore) -> None:
     plain = execute(planned("dog", library), library)
     twice = execute(planned("-(-dog)", library), library)
     assert plain.hits == twice.hits
-
-
-# -- background --------------------------------------------------------------------------------
-def test_background_is_measured_kept_and_read_back(library: MemoryStore) -> None:
-    assert kept_background(library) is None
-    measured = measure_background(WordEncoder(), library)
-    assert measured is not None
-    assert measured.images == 5
-    assert 0 < measured.null.mean < 0.3
-    np.testing.assert_allclose(measured.image_mean, library.vectors(range(5)).mean(axis=0))
-    with library.writing():
-        keep_background(library, measured)
-    kept = kept_background(library)
-    assert kept is not None
-    assert (kept.null, kept.images) == (measured.null, 5)
-    np.testing.assert_array_equal(kept.text_mean, measured.text_mean)
-
-
-def test_background_does_not_depend_on_the_order_of_images() -> None:
-    rng = np.random.default_rng(0)
-    images = [image(f"{i:04}", dog=float(rng.uniform()), car=1.0) for i in range(60)]
-    first = measure_background(WordEncoder(), store_of(*images))
-    second = measure_background(WordEncoder(), store_of(*reversed(images)))
-    assert first is not None
-    assert second is not None
-    assert first.null == second.null
-
-
-def test_an_empty_library_has_no_background() -> None:
-    assert measure_background(WordEncoder(), MemoryStore(IDENTITY)) is None
-
-
-def test_a_background_of_another_version_is_not_used(library: MemoryStore) -> None:
-    with library.writing():
-        library.set_note("background", '{"version": 0}')
-    assert kept_background(library) is None
-
-
-def test_background_is_stale_after_a_tenth() -> None:
-    zero = np.zeros(2, np.float32)
-    background = Background(NULL, zero, zero, images=100)
-    assert [is_stale(background, count) for count in (100, 110, 111, 90, 89)] == [
-        False,
-        False,
-        True,
-        False,
-        True,
-    ]
