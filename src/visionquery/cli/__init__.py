@@ -1,9 +1,11 @@
 """The command line: a thin skin, one file per command. `main` is the entry point."""
 
+import contextlib
 import gc
 import io
 import os
 import sys
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -20,9 +22,18 @@ def main() -> None:
         _make_streams_safe()
         from visionquery.cli.app import run
 
-        sys.exit(run(sys.argv[1:]))
+        _leave(run(sys.argv[1:]))
     except KeyboardInterrupt:  # before the first command began, or while the last one ended
         sys.exit(_INTERRUPTED)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: everything is closed and written by now, and taking the runtime
+    apart piece by piece would cost a search a tenth of its time."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _make_streams_safe() -> None:
