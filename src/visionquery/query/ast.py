@@ -11,8 +11,10 @@ __all__ = [
     "And",
     "Blend",
     "Contains",
+    "Field",
     "Filter",
     "Like",
+    "Near",
     "Node",
     "Not",
     "OneOf",
@@ -26,10 +28,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A description in words. `weight` > 0 is relative to the other terms of its blend."""
+    """A description in words. `weight` > 0 is relative to the other terms of its blend. `quotes`
+    are the stretches of `text`, as (start, end), that stood in quotes: each counts as a whole
+    where the words of files are compared."""
 
     text: str
     weight: float = 1.0
+    quotes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +81,35 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Matches when the value equals one of `values`, ignoring case."""
+    """Matches when the value equals one of `values`, ignoring case; `*` and `?` make a keyword a
+    glob."""
 
     values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """A test on a fact of the image. `path` and `ext` hold when any of its places matches."""
+class Near:
+    """Matches places within `km` kilometres of a point, measured along the surface; degrees are
+    WGS 84."""
 
-    field: Literal["path", "date", "ext", "width", "height"]
-    test: Contains | Range | OneOf
+    latitude: float
+    longitude: float
+    km: float
+
+
+Field = Literal[
+    "path", "ext", "date", "width", "height", "orientation", "camera", "near", "keyword", "text"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A test on a fact of the image. `path` and `ext` hold when any of its places matches,
+    `keyword` when any of its keywords does, `text` looks at the text that was read in the
+    picture. An image without the fact fails the test."""
+
+    field: Field
+    test: Contains | Range | OneOf | Near
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,20 @@
     item     := word | "quoted" | [number ":"] term | ("-" | "NOT") item | filter | "(" or ")"
 
 The terms of one sequence make one vector: words and quotes without a weight are one description,
-in their order. Filters, negations and groups are further parts that the image must satisfy.
+in their order, and its first term. Filters, negations and groups are further parts that the image
+must satisfy. What a description excludes in plain language (see `negation`) is read as if it
+stood behind a minus.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from visionquery.errors import QueryError
 from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture, Term, Text
-from visionquery.query.tokens import Token, tokenize
+from visionquery.query.negation import Division, divide, trigger_length
+from visionquery.query.tokens import Token, join_words, tokenize
 from visionquery.query.values import read_filter
 from visionquery.query.wording import explain, unparse
 
@@ -31,6 +35,7 @@ MAX_WEIGHT: Final = 1000.0
 _WORDS = ("word", "quote")
 _NEGATIONS = ("minus", "not")
 _SEQUENCE_ENDS = ("and", "or", "close", "end")
+_WEIGHT_OF_NOTHING = "A term is either weighted or excluded, and a weight cannot be negative"
 _ANYTHING = "a description, a picture, a filter or a group in parentheses"
 
 
@@ -98,26 +103,30 @@ def _conjunction(parts: list[Node]) -> Node:
 
 
 def _sequence(reader: _Reader) -> Node:
-    words: list[str] = []
-    words_at = 0
+    words: list[Token] = []
     terms: list[Term] = []
     others: list[Node] = []
     while (token := reader.peek()).kind not in _SEQUENCE_ENDS:
         if token.kind in _WORDS:
-            words_at = words_at if words else len(terms)
-            words.append(reader.take().text)
+            words.append(reader.take())
+        elif _take_trigger(reader, words):
+            others.append(_excluded(reader))
         elif token.kind == "weight":
-            terms.append(_weighted(reader))
-        elif token.kind == "field" and token.field in ("image", "like"):
+            term, exclusions = _weighted(reader)
+            terms.append(term)
+            others.extend(exclusions)
+        elif _is_picture(token):
             terms.append(_picture(reader.take(), weight=1.0))
         else:
             others.append(_part(reader))
-    if words:
-        terms.insert(words_at, Text(" ".join(words)))
+    description = divide(words)
+    if description.kept:
+        terms.insert(0, _text(description.kept))
     blend: list[Node] = [Blend(tuple(terms))] if terms else []
-    if not blend and not others:
+    parts = blend + _exclusions(reader, description) + others
+    if not parts:
         raise _unexpected(token, _missing_before(reader), _ANYTHING)
-    return _conjunction(blend + others)
+    return _conjunction(parts)
 
 
 def _missing_before(reader: _Reader) -> str:
@@ -126,7 +135,36 @@ def _missing_before(reader: _Reader) -> str:
     return f"Nothing follows '{reader.tokens[reader.index - 1].text}'"
 
 
-def _weighted(reader: _Reader) -> Term:
+def _text(tokens: Sequence[Token], weight: float = 1.0) -> Text:
+    """Return words and quotes, in their order, as one description."""
+    text, quotes = join_words(tokens)
+    return Text(text, weight, quotes)
+
+
+def _exclusions(reader: _Reader, description: Division) -> list[Node]:
+    """Return what plain language excludes. It counts as nested, as it would behind a minus."""
+    for excluded in description.excluded:
+        _require_depth(reader.depth + 1, excluded[0])
+    return [Not(Blend((_text(excluded),))) for excluded in description.excluded]
+
+
+def _take_trigger(reader: _Reader, words: list[Token]) -> bool:
+    """Tell whether a trigger, as in `without (a OR b)`, stands directly before what is no word,
+    and take it out of `words`."""
+    token = reader.peek()
+    is_direct = words and reader.tokens[reader.index - 1] is words[-1]
+    if not is_direct or token.kind not in ("open", "field", "weight"):
+        return False
+    run = len(words)
+    while run > 0 and words[run - 1] is reader.tokens[reader.index - 1 - (len(words) - run)]:
+        run -= 1
+    length = trigger_length(words[run:])
+    del words[len(words) - length :]
+    return length > 0
+
+
+def _weighted(reader: _Reader) -> tuple[Term, list[Node]]:
+    """Read a term with a weight, and what its words exclude."""
     token = reader.take()
     weight = float(token.text)
     if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
@@ -140,16 +178,31 @@ def _weighted(reader: _Reader) -> Term:
         )
     following = reader.peek()
     if following.kind == "word":
-        return Text(_run(reader), weight)
+        return _weighted_words(reader, weight)
     if following.kind == "quote":
-        return Text(reader.take().text, weight)
-    if following.kind == "field" and following.field in ("image", "like"):
-        return _picture(reader.take(), weight=weight)
+        return _text([reader.take()], weight), []
+    if _is_picture(following):
+        return _picture(reader.take(), weight=weight), []
     raise _unexpected(
         following,
         f"The weight {token.text}: needs a term",
         "words, a quote, image: or like: directly after the weight",
     )
+
+
+def _weighted_words(reader: _Reader, weight: float) -> tuple[Term, list[Node]]:
+    run = _run(reader)
+    description = divide(run)
+    if not description.kept or description.kept[0].position != run[0].position:
+        raise _unexpected(run[0], _WEIGHT_OF_NOTHING, "first words that are not excluded")
+    if description.open_trigger:
+        problem = f"Nothing follows '{description.open_trigger.text}'"
+        raise _unexpected(reader.peek(), problem, "what to exclude, in words")
+    return _text(description.kept, weight), _exclusions(reader, description)
+
+
+def _is_picture(token: Token) -> bool:
+    return token.kind == "field" and token.field in ("image", "like")
 
 
 def _picture(token: Token, *, weight: float) -> Term:
@@ -158,28 +211,36 @@ def _picture(token: Token, *, weight: float) -> Term:
     return Like(token.text, weight)
 
 
-def _run(reader: _Reader) -> str:
-    words = [reader.take().text]
+def _run(reader: _Reader) -> list[Token]:
+    words = [reader.take()]
     while reader.peek().kind == "word":
-        words.append(reader.take().text)
-    return " ".join(words)
+        words.append(reader.take())
+    return words
 
 
 def _part(reader: _Reader) -> Node:
     """Read a filter, a negation or a group."""
     token = reader.peek()
     if token.kind == "field":
-        return _filter(reader.take())
+        return _filter(reader)
     reader.depth += 1
-    if reader.depth > MAX_DEPTH:
-        raise _unexpected(token, f"More than {MAX_DEPTH} levels are nested", "a flatter query")
+    _require_depth(reader.depth, token)
     node = _group(reader) if token.kind == "open" else _negation(reader)
     reader.depth -= 1
     return node
 
 
-def _filter(token: Token) -> Filter:
-    return read_filter(token.field, token.text, position=token.position)
+def _require_depth(depth: int, token: Token) -> None:
+    if depth > MAX_DEPTH:
+        raise _unexpected(token, f"More than {MAX_DEPTH} levels are nested", "a flatter query")
+
+
+def _filter(reader: _Reader) -> Filter:
+    token = reader.take()
+    # Only for the error: the words after it show what `date:last summer` meant.
+    after = reader.tokens[reader.index : reader.index + 2]
+    words = [each.text for each in takewhile(lambda each: each.kind == "word", after)]
+    return read_filter(token.field, token.text, position=token.position, following=words)
 
 
 def _group(reader: _Reader) -> Node:
@@ -201,18 +262,35 @@ def _negation(reader: _Reader) -> Node:
     token = reader.peek()
     if token.kind == "word":
         # A minus is close to its word; NOT speaks of all the words that follow.
-        text = reader.take().text if operator.kind == "minus" else _run(reader)
-        return Not(Blend((Text(text),)))
+        run = [reader.take()] if operator.kind == "minus" else _run(reader)
+        return Not(Blend((_text(run),)))
     if token.kind == "quote":
-        return Not(Blend((Text(reader.take().text),)))
-    if token.kind == "field" and token.field in ("image", "like"):
-        return Not(Blend((_picture(reader.take(), weight=1.0),)))
-    if token.kind == "field" or token.kind == "open" or token.kind in _NEGATIONS:
+        return Not(Blend((_text([reader.take()]),)))
+    if token.kind in _NEGATIONS:
         return Not(_part(reader))
-    if token.kind == "weight":
-        problem = "A term is either weighted or excluded, and a weight cannot be negative"
-        raise _unexpected(token, problem, f"what to exclude after {operator.text}")
+    if token.kind in ("field", "open", "weight"):
+        return _excluded_part(reader)
     raise _unexpected(token, f"Nothing follows '{operator.text}'", "what to exclude")
+
+
+def _excluded(reader: _Reader) -> Node:
+    """Read what a trigger excludes that is not words; it nests as deep as behind a minus."""
+    reader.depth += 1
+    _require_depth(reader.depth, reader.peek())
+    node = _excluded_part(reader)
+    reader.depth -= 1
+    return node
+
+
+def _excluded_part(reader: _Reader) -> Node:
+    """Read a picture, a filter or a group behind a mark of negation."""
+    token = reader.peek()
+    if token.kind == "weight":
+        raise _unexpected(token, _WEIGHT_OF_NOTHING, "what to exclude, without a weight")
+    if _is_picture(token):
+        return Not(Blend((_picture(reader.take(), weight=1.0),)))
+    # The parentheses of -( are not one more level: a query and its canonical text nest alike.
+    return Not(_group(reader) if token.kind == "open" else _filter(reader))
 
 
 def _unexpected(token: Token, problem: str, expected: str) -> QueryError:

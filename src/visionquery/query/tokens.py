@@ -5,20 +5,24 @@ are plain words.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from visionquery.errors import QueryError
+from visionquery.query.ast import Field
 
-__all__ = ["FIELDS", "Kind", "Token", "tokenize"]
+__all__ = ["FIELDS", "OPERATORS", "Kind", "Token", "join_words", "tokenize"]
 
 Kind = Literal[
     "word", "quote", "weight", "field", "minus", "not", "and", "or", "open", "close", "end"
 ]
 
-FIELDS = ("image", "like", "path", "date", "ext", "width", "height")
-_LATER_FIELDS = ("camera", "orientation", "near", "keyword", "text")
-_OPERATORS: dict[str, Kind] = {"AND": "and", "OR": "or", "NOT": "not"}
+FIELDS: Final = ("image", "like", *get_args(Field))
+OPERATORS: Final[dict[str, Kind]] = {"AND": "and", "OR": "or", "NOT": "not"}
+
+# Names of files may hold bytes that are not text; everything else must be text.
+_NAMES: Final = ("image", "path")
 _CURLY = "“”„"
 _QUOTES = '"' + _CURLY
 
@@ -59,6 +63,18 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
+def join_words(tokens: Sequence[Token]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Return words and quotes as one text, and the (start, end) of each quote in it."""
+    quotes = []
+    end = -1
+    for token in tokens:
+        start = end + 1
+        end = start + len(token.text)
+        if token.kind == "quote":
+            quotes.append((start, end))
+    return " ".join(token.text for token in tokens), tuple(quotes)
+
+
 def _next(text: str, start: int) -> tuple[Token, int]:
     """Return the token that starts at `start`, and where it ends."""
     mark = text[start]
@@ -89,7 +105,7 @@ def _word(text: str, start: int) -> tuple[Token, int]:
     assert match is not None, "spaces, parentheses and quotes were taken before"
     word = match[0]
     _require_characters(word, start)
-    return Token(_OPERATORS.get(word, "word"), word, start), match.end()
+    return Token(OPERATORS.get(word, "word"), word, start), match.end()
 
 
 def _field(text: str, start: int, match: re.Match[str]) -> tuple[Token, int]:
@@ -100,20 +116,17 @@ def _field(text: str, start: int, match: re.Match[str]) -> tuple[Token, int]:
         value, end = _quoted(text, match.end())
     else:
         value, end = _bare_value(text, match.end())
+    if name not in _NAMES:
+        _require_characters(value, start)
     return Token("field", value, start, field=name), end
 
 
 def _refuse_field(text: str, start: int, name: str) -> None:
     known = ", ".join(f"{field}:" for field in FIELDS)
     whole = text[start:].split()[0]
-    problem = (
-        f"{name.lower()}: is not in this version"
-        if name.lower() in _LATER_FIELDS
-        else f"There is no field {name}:"
-    )
     raise QueryError(
-        f"{problem} (position {start + 1}); the fields are {known}, and words with a colon are "
-        f'searched for literally when quoted, as in "{whole.strip(_QUOTES)}".',
+        f"There is no field {name}: (position {start + 1}); the fields are {known}, and words with "
+        f'a colon are searched for literally when quoted, as in "{whole.strip(_QUOTES)}".',
         position=start,
         expected=f"one of {known}",
     )

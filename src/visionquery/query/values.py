@@ -2,39 +2,59 @@
 
 import re
 from calendar import monthrange
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Final, get_args
 
 from visionquery.errors import QueryError
-from visionquery.query.ast import Contains, Filter, OneOf, Range
+from visionquery.query.ast import Contains, Field, Filter, Near, OneOf, Range
+from visionquery.query.when import calendar_dates
 
-__all__ = ["MAX_SIDE", "read_filter"]
+__all__ = ["MAX_KM", "MAX_SIDE", "ORIENTATIONS", "read_filter"]
 
-MAX_SIDE = 10**9
+MAX_SIDE: Final = 10**9
 """Largest width or height in pixels that a filter can name."""
 
+MAX_KM: Final = 20038.0
+"""Half way around the equator, in kilometres: no two places are further apart."""
+
+ORIENTATIONS: Final = ("landscape", "portrait", "square")
+
 _BOUND = re.compile(r"(>=|<=|>|<|=)?(.*)", re.DOTALL)
-_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_DATE = re.compile(r"([0-9]{4})(?:([-/])([0-9]{1,2})(?:\2([0-9]{1,2}))?)?")
 _NUMBER = re.compile(r"[0-9]{1,10}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _EXTENSION = re.compile(r"\.?([^\W_]+)")
 _DATE_FORMS = "a date such as 2024, 2024-05, 2024-05-01, 2024..2025 or >2024-05"
 _NUMBER_FORMS = "whole pixels such as 1920, >3000, <=800 or 1000..2000"
+_PLACE_FORMS = (
+    "latitude,longitude,kilometres in decimal degrees and without spaces, such as 52.52,13.40,5km"
+)
 
 
-def read_filter(field: str, value: str, *, position: int) -> Filter:
+def read_filter(field: str, value: str, *, position: int, following: Sequence[str] = ()) -> Filter:
     """Return the filter that `field:value` asks for.
 
-    `position` is the 0-based character where it stands, for errors. Raises QueryError for a
-    value without meaning, a month or day that does not exist, and a range that runs backwards.
+    `position` is the 0-based character where it stands and `following` the words after it, both
+    for errors. Raises QueryError for a value without meaning, a month, day or place that does not
+    exist, and a range that runs backwards.
     """
-    if field == "path":
-        return Filter("path", Contains(value))
-    if field == "ext":
-        return Filter("ext", _extensions(value, position=position))
-    if field == "date":
-        return Filter("date", _dates(value, position=position))
-    return Filter(
-        "width" if field == "width" else "height", _pixels(field, value, position=position)
-    )
+    match field:
+        case "path" | "camera" | "text":
+            return Filter(field, Contains(value))
+        case "ext":
+            return Filter("ext", _extensions(value, position=position))
+        case "orientation":
+            return Filter("orientation", _orientations(value, position=position))
+        case "keyword":
+            return Filter("keyword", _keywords(value, position=position))
+        case "date":
+            return Filter("date", _dates(value, position=position, following=following))
+        case "near":
+            return Filter("near", _place(value, position=position))
+        case "width" | "height":
+            return Filter(field, _pixels(field, value, position=position))
+    raise ValueError(f"{field!r} is no filter; filters are {', '.join(get_args(Field))}")
 
 
 def _extensions(value: str, *, position: int) -> OneOf:
@@ -45,17 +65,54 @@ def _extensions(value: str, *, position: int) -> OneOf:
     return OneOf(names)
 
 
-def _dates(value: str, *, position: int) -> Range:
-    operator, low, high = _bounds(value)
-    for bound in (low, high):
-        if bound is not None and not _is_date(bound):
-            raise _wrong("date", value, _DATE_FORMS, position)
+def _orientations(value: str, *, position: int) -> OneOf:
+    names = tuple(part.strip().lower() for part in value.split(","))
+    if not set(names) <= set(ORIENTATIONS):
+        raise _wrong("orientation", value, f"one or more of {','.join(ORIENTATIONS)}", position)
+    return OneOf(names)
+
+
+def _keywords(value: str, *, position: int) -> OneOf:
+    words = tuple(part.strip() for part in value.split(","))
+    if not all(words):
+        raise _wrong("keyword", value, "keywords such as sunset or sunset,beach", position)
+    return OneOf(words)
+
+
+def _place(value: str, *, position: int) -> Near:
+    parts = [part.strip() for part in value.split(",")]
+    if len(parts) == 3:
+        parts[2] = parts[2].lower().removesuffix("km").strip()
+    if len(parts) != 3 or not all(_DECIMAL.fullmatch(part) for part in parts):
+        raise _wrong("near", value, _PLACE_FORMS, position)
+    latitude, longitude, km = (float(part) for part in parts)
+    for name, number, low, high in (
+        ("latitude", latitude, -90.0, 90.0),
+        ("longitude", longitude, -180.0, 180.0),
+        ("distance", km, 0.0, MAX_KM),
+    ):
+        if not low <= number <= high or (name == "distance" and number == 0):
+            unit = "degrees" if name != "distance" else "km, and more than 0"
+            raise QueryError(
+                f"near:{value} at position {position + 1} has the {name} {number:g}; "
+                f"write {low:g} to {high:g} {unit}.",
+                position=position,
+                expected=f"a {name} from {low:g} to {high:g}",
+            )
+    return Near(latitude, longitude, km)
+
+
+def _dates(value: str, *, position: int, following: Sequence[str]) -> Range:
+    operator, low_text, high_text = _bounds(value)
+    low, high = (None if text is None else _iso(text) for text in (low_text, high_text))
+    if "" in (low, high) or low is high is None:
+        raise _no_date(value, following, position)
     if operator == ">" and low:
         low = _shifted(low, days=1)
     if operator == "<" and high:
         high = _shifted(high, days=-1)
     if low is None and high is None:
-        raise _wrong("date", value, _DATE_FORMS, position)
+        raise _wrong("date", value, _DATE_FORMS, position)  # outside the calendar
     # The prefix rule: "2024-05..2024" is May to the end of the year, so compare what both have.
     if low is not None and high is not None and low[: len(high)] > high:
         raise _backwards("date", value, position)
@@ -91,12 +148,15 @@ def _bounds(value: str) -> tuple[str, str | None, str | None]:
     return "=", rest, rest
 
 
-def _is_date(text: str) -> bool:
+def _iso(text: str) -> str:
+    """Return a year, month or day in ISO form, the empty text if it is none of them."""
     match = _DATE.fullmatch(text)
     if match is None:
-        return False
-    year, month, day = (int(part) if part else 1 for part in match.groups())
-    return year >= 1 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]
+        return ""
+    year, month, day = (int(part) if part else 1 for part in match.group(1, 3, 4))
+    if year < 1 or not 1 <= month <= 12 or not 1 <= day <= monthrange(year, month)[1]:
+        return ""
+    return f"{year:04}-{month:02}-{day:02}"[: 10 if match[4] else 7 if match[3] else 4]
 
 
 def _shifted(text: str, *, days: int) -> str | None:
@@ -117,6 +177,20 @@ def _wrong(field: str, value: str, expected: str, position: int) -> QueryError:
         position=position,
         expected=expected,
     )
+
+
+def _no_date(value: str, following: Sequence[str], position: int) -> QueryError:
+    """Return the error for a value that is no date; it translates what people say for dates."""
+    for count in range(len(following), -1, -1):
+        spoken = " ".join([value.lstrip("<=>"), *following[:count]]).rstrip(",.;!?")
+        if dates := calendar_dates(spoken, date.today()):
+            return QueryError(
+                f"date: takes calendar dates; for {spoken} write date:{dates} "
+                f"(position {position + 1}).",
+                position=position,
+                expected=_DATE_FORMS,
+            )
+    return _wrong("date", value, _DATE_FORMS, position)
 
 
 def _backwards(field: str, value: str, position: int) -> QueryError:

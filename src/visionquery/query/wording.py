@@ -1,7 +1,7 @@
 """Tree to words: query text that parses to the same tree, and an outline for people."""
 
-from collections import Counter
 from decimal import Decimal
+from typing import Final
 
 from visionquery.errors import QueryError
 from visionquery.query.ast import (
@@ -10,6 +10,7 @@ from visionquery.query.ast import (
     Contains,
     Filter,
     Like,
+    Near,
     Node,
     Not,
     OneOf,
@@ -19,9 +20,15 @@ from visionquery.query.ast import (
     Term,
     Text,
 )
-from visionquery.query.tokens import tokenize
+from visionquery.query.negation import divide
+from visionquery.query.tokens import Token, join_words, tokenize
 
 __all__ = ["explain", "unparse"]
+
+_DIGITS: Final = tuple("0123456789")
+
+_FACTS: Final = {"near": "place", "text": "text in the picture"}
+"""What an outline calls a field whose own name would not read well."""
 
 
 def unparse(node: Node) -> str:
@@ -62,59 +69,97 @@ def _conjunction_text(node: And) -> str:
 
 def _negation_text(node: Not) -> str:
     match node.part:
-        case Blend(terms=(Text(text, 1.0),)):
-            return f"-{text}" if _is_plain(text) and len(text.split()) == 1 else f"-{_quote(text)}"
+        case Blend(terms=(Text(text, 1.0, ()),)) if _is_plain(text):
+            return f"-{text}" if _is_one_word(text) else f"NOT {text}"
+        case Blend(terms=(Text(text, 1.0, quotes),)) if quotes in ((), ((0, len(text)),)):
+            return f"-{_quote(text)}"
         case Blend(terms=(Picture() | Like() as term,)) if term.weight == 1:
             return f"-{_term_text(term)}"
         case Filter():
             return f"-{unparse(node.part)}"
+        case Not():
+            return f"NOT {unparse(node.part)}"
         case _:
             return f"-({unparse(node.part)})"
 
 
+def _is_one_word(text: str) -> bool:
+    """Tell whether a minus before `text` takes all of it."""
+    return [token.kind for token in tokenize(f"-{text}")] == ["minus", "word", "end"]
+
+
 def _blend_text(node: Blend) -> str:
-    kinds = Counter(isinstance(term, Text) and term.weight == 1 for term in node.terms)
-    # Two descriptions without a weight would run together into one.
-    if kinds[True] > 1:
-        return " ".join(_weighted_text(term) for term in node.terms)
-    return " ".join(
-        _term_text(term) if term.weight == 1 else _weighted_text(term) for term in node.terms
-    )
+    first, *others = node.terms
+    # Words without a weight are read as the first term, so behind another they need theirs.
+    bare = first.weight == 1
+    texts = [_term_text(first) if bare else _weighted_text(first)]
+    for term in others:
+        is_words = isinstance(term, Text)
+        texts.append(
+            _term_text(term) if term.weight == 1 and not is_words else _weighted_text(term)
+        )
+    return " ".join(texts)
 
 
 def _weighted_text(term: Term) -> str:
-    text = _quote(term.text) if isinstance(term, Text) else _term_text(term)
-    number = format(Decimal(repr(float(term.weight))), "f").removesuffix(".0")
-    return f"{number}:{text}"
+    written = _term_text(term)
+    # A weight takes a run of words or one quote, and a colon before a digit makes no weight.
+    if isinstance(term, Text) and (term.quotes or term.text[:1] in _DIGITS):
+        written = _quote(term.text)
+    return f"{_number(term.weight)}:{written}"
+
+
+def _number(value: float) -> str:
+    """Return a number in digits that are read as the same number."""
+    return format(Decimal(repr(float(value))), "f").removesuffix(".0")
 
 
 def _term_text(term: Term) -> str:
     match term:
-        case Text(text):
-            return text if _is_plain(text) else _quote(text)
+        case Text():
+            return _words_text(term)
         case Picture(path):
             return f"image:{_value(path)}"
         case Like(image_id):
             return f"like:{_value(image_id)}"
 
 
+def _words_text(term: Text) -> str:
+    """Return a description with its quotes, or all in quotes if it would be read as another."""
+    pieces = []
+    position = 0
+    for start, end in term.quotes:
+        pieces += [term.text[position:start], _quote(term.text[start:end])]
+        position = end
+    written = "".join([*pieces, term.text[position:]])
+    tokens = _words(written)
+    is_read_back = join_words(tokens) == (term.text, term.quotes)
+    # Words that exclude something, or that look like operators, were in quotes.
+    return written if is_read_back and divide(tokens).kept == tuple(tokens) else _quote(term.text)
+
+
 def _is_plain(text: str) -> bool:
     """Tell whether `text`, unquoted, is read as the same words."""
+    return join_words(_words(text)) == (text, ())
+
+
+def _words(text: str) -> list[Token]:
+    """Return the words and quotes that `text` consists of, none if there is anything else."""
     try:
         tokens = tokenize(text)[:-1]
     except QueryError:
-        return False
-    return all(token.kind == "word" for token in tokens) and text == " ".join(
-        token.text for token in tokens
-    )
+        return []
+    return tokens if all(token.kind in ("word", "quote") for token in tokens) else []
 
 
-def _value_text(test: Contains | Range | OneOf) -> str:
+def _value_text(test: Contains | Range | OneOf | Near) -> str:
     match test:
         case Contains(text):
             return _value(text)
         case OneOf(values):
-            return ",".join(values)
+            return _value(",".join(values))
+        case Near(latitude, longitude, km):
+            return ",".join(_number(number) for number in (latitude, longitude, km))
         case Range(low, high) if low == high:
             return f"{low}"
         case Range(low, high):
@@ -139,7 +184,7 @@ def _outline(node: Node, indent: str) -> list[str]:
             lines = [f"{deeper}{term.weight:g} × {_term_line(term)}" for term in terms]
             return [f"{indent}one vector of", *lines]
         case Filter():
-            return [f"{indent}{node.field} {_test_words(node.test)}"]
+            return [f"{indent}{_FACTS.get(node.field, node.field)} {_test_words(node.test)}"]
         case Not(part):
             return [f"{indent}not", *_outline(part, deeper)]
         case And(parts) | Or(parts):
@@ -149,23 +194,43 @@ def _outline(node: Node, indent: str) -> list[str]:
 
 def _term_line(term: Term) -> str:
     match term:
-        case Text(text):
-            return f"description {_quote(text)}"
+        case Text(text, _, ()):
+            return f"description {_shown(text)}"
+        case Text(text, _, quotes):
+            literal = ", ".join(_shown(text[start:end]) for start, end in quotes)
+            is_all = quotes == ((0, len(text)),)
+            return (
+                f"literally {literal}"
+                if is_all
+                else (f"description {_shown(text)}, literally {literal}")
+            )
         case Picture(path):
-            return f"picture {path}"
+            return f"picture {_printable(path)}"
         case Like(image_id):
-            return f"image {image_id}"
+            return f"image {_printable(image_id)}"
 
 
-def _test_words(test: Contains | Range | OneOf) -> str:
+def _test_words(test: Contains | Range | OneOf | Near) -> str:
     match test:
         case Contains(text):
-            return f"contains {_quote(text)}"
+            is_pattern = "*" in text or "?" in text
+            return f"{'matches' if is_pattern else 'contains'} {_shown(text)}"
         case OneOf(values):
-            return f"is {' or '.join(values)}"
+            return f"is {' or '.join(_printable(value) for value in values)}"
+        case Near(latitude, longitude, km):
+            return f"within {km:g} km of {latitude:g}, {longitude:g}"
         case Range(low, None):
             return f"from {low}"
         case Range(None, high):
             return f"up to {high}"
         case Range(low, high):
             return f"is {low}" if low == high else f"from {low} to {high}"
+
+
+def _shown(text: str) -> str:
+    return f'"{_printable(text)}"'
+
+
+def _printable(text: str) -> str:
+    """Return `text` on one line, with what a terminal would act on in escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,0 +1,63 @@
+"""The tree of a query as data for other programs, ready for JSON."""
+
+from visionquery.query.ast import (
+    And,
+    Blend,
+    Contains,
+    Filter,
+    Like,
+    Near,
+    Node,
+    Not,
+    OneOf,
+    Or,
+    Picture,
+    Range,
+    Term,
+    Text,
+)
+
+__all__ = ["as_document"]
+
+
+def as_document(node: Node) -> dict[str, object]:
+    """Return a tree as nested dicts, lists, texts and numbers.
+
+    The first key tells what a dict is: `all` and `any` hold lists of parts, `not` a part, `blend`
+    a list of terms (`text` with its `quotes`, `image` or `like`, each with a `weight`), `filter`
+    the name of a field, beside which the test stands.
+    """
+    match node:
+        case Blend(terms):
+            return {"blend": [_term(term) for term in terms]}
+        case Filter(field, test):
+            return {"filter": field, **_test(test)}
+        case Not(part):
+            return {"not": as_document(part)}
+        case And(parts):
+            return {"all": [as_document(part) for part in parts]}
+        case Or(parts):
+            return {"any": [as_document(part) for part in parts]}
+
+
+def _term(term: Term) -> dict[str, object]:
+    match term:
+        case Text(text, weight, quotes):
+            quoted = [text[start:end] for start, end in quotes]
+            return {"text": text, "weight": weight, "quotes": quoted}
+        case Picture(path, weight):
+            return {"image": path, "weight": weight}
+        case Like(image_id, weight):
+            return {"like": image_id, "weight": weight}
+
+
+def _test(test: Contains | Range | OneOf | Near) -> dict[str, object]:
+    match test:
+        case Contains(text):
+            return {"contains": text}
+        case OneOf(values):
+            return {"one_of": list(values)}
+        case Range(low, high):
+            return {"low": low, "high": high}
+        case Near(latitude, longitude, km):
+            return {"latitude": latitude, "longitude": longitude, "km": km}
