@@ -3,14 +3,15 @@
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.random import Generator
 
-from visionquery.query.ast import Contains, Filter, OneOf, Range
-from visionquery.store.base import FileRecord, Scope, Store
+from visionquery.query.ast import Contains, Filter, Near, OneOf, Range
+from visionquery.store.base import MEASURES, FileRecord, NewImage, Scope, Store
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore
 from visionquery.testing.store_checks import STORE_CHECKS, Check, MakeStore
@@ -20,8 +21,22 @@ from visionquery.types import ModelIdentity
 MODEL = ModelIdentity("tiny", "f1", 8, "tiny")
 MODELS = [MODEL, ModelIdentity("wide", "f2", 12, "wide"), ModelIdentity("slim", "f3", 8, "slim")]
 FOLDERS = ["/p", "/p/a", "/p/a/b", "/p/ab", "/q", "/p/a/b/c"]
-PATHS = ["x.jpg", "a/x.jpg", "a/b/y.PNG", "ab/z.jpeg", "b/c/\udce9.jpg", "b/y.tif", "c/x.jpg"]
-KINDS = ["add", *["write"] * 3, *["forget"] * 2, "prune", "move", *["next"] * 3]
+PATHS = [
+    "x.jpg",
+    "a/x.jpg",
+    "a/b/y.PNG",
+    "ab/z.jpeg",
+    "b/c/\udce9.jpg",
+    "b/y.tif",
+    "c/x.jpg",
+    "Sommer/BeachTrip_12É.JPG",
+    "京都/寺1.png",
+]
+KINDS = ["add", *["write"] * 5, *["forget"] * 2, "prune", "move", *["next"] * 4, *["read"] * 3]
+TEXTS = ["", "Total  due\n17.50", "EXIT", "出口 exit", "a | b \0 c", "\udce9x", "straße [1]"]
+KEYWORDS = ["Strand", "café", "cafe\u0301", "a*b", "OldTown", "[x]", "1\0"]
+CAMERAS = [None, "SONY A7", "Sony a7", "[Café] 1", "x"]
+PLACES = [(None, None), (0.0, 179.9), (0.5, -179.9), (89.5, 10.0), (48.8, 2.3), (-60.0, -60.0)]
 FILTERS = [
     Filter("path", Contains("/A/")),
     Filter("path", Contains("b/*.?????")),
@@ -29,6 +44,38 @@ FILTERS = [
     Filter("ext", OneOf(("jpg", ".TIFF"))),
     Filter("date", Range("2024-05", "2024-08")),
     Filter("width", Range(300, None)),
+    Filter("path", Contains("/P/a*")),
+    Filter("path", Contains("*[*")),
+    Filter("path", Contains("É")),
+    Filter("path", Contains("京都")),
+    Filter("height", Range(None, 480)),
+    *(Filter("orientation", OneOf((kind,))) for kind in ("landscape", "portrait", "square")),
+    *(Filter("camera", Contains(text)) for text in ("sony", "*7", "[caf*", "É", "?")),
+    *(Filter("keyword", OneOf((text,))) for text in ("STRAND", "CAFÉ", "a*b", "[x*", "1?", "?*w?")),
+    *(Filter("text", Contains(text)) for text in ("DUE 17", "exit", "[1]", "", "STRASSE", "b   c")),
+    *(Filter("near", Near(*place)) for place in ((0, 180, 60), (90, 0, 500), (-59, 300, 9_999))),
+]
+PHRASES = [
+    "a",
+    "b y",
+    "x",
+    "c x",
+    "p",
+    "beach trip",
+    "beachtrip 12 e",
+    "12",
+    "京都",
+    "寺",
+    "exit",
+    "total due 17",
+    "a b",
+    "old town",
+    "oldtown",
+    "cafe",
+    "strasse 1",
+    "q a",
+    "jpg",
+    "näme 3",
 ]
 
 
@@ -52,7 +99,7 @@ def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> Non
     random = np.random.default_rng(seed)
     local, memory, model = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL), MODEL
     moved = 0
-    for _ in range(60):
+    for _ in range(80):
         act = _random_act(random, memory)
         with local.writing(), memory.writing():
             assert act(local) == act(memory)
@@ -82,6 +129,8 @@ def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
         return lambda store: store.prune()
     if kind == "next":
         return _random_step_to_next(random, known)
+    if kind == "read":
+        return _random_reading(random, known)
     return _random_write(random, root_ids, known.model.embed_dim)
 
 
@@ -101,19 +150,43 @@ def _random_step_to_next(random: Generator, known: Store) -> Callable[[Store], o
     return lambda store: store.write_next(rows, vectors[:-1])
 
 
+def _random_reading(random: Generator, known: Store) -> Callable[[Store], object]:
+    rows = np.flatnonzero(known.alive())
+    if random.random() < 0.7:
+        read = {int(row): str(random.choice(TEXTS)) for row in rows if random.random() < 0.3}
+        return lambda store: store.write_texts(read)
+    first = int(random.integers(known.row_count() + 1))
+    count = int(random.integers(known.row_count() + 1 - first))
+    numbers = random.standard_normal((count, MEASURES)).astype(np.float32)
+    return lambda store: store.write_measures(first, numbers)
+
+
+def _random_image(random: Generator, name: str, embed_dim: int) -> NewImage:
+    image = example_image(
+        name,
+        embed_dim=embed_dim,
+        taken_at=f"2024-{int(name) % 12 + 1:02}-01",
+        width=120 * int(name) if int(name) % 5 else 480,
+    )
+    latitude, longitude = PLACES[random.integers(len(PLACES))]
+    return replace(
+        image,
+        facts=replace(
+            image.facts,
+            camera=CAMERAS[random.integers(len(CAMERAS))],
+            latitude=latitude,
+            longitude=longitude,
+            caption=None if random.random() < 0.5 else TEXTS[random.integers(len(TEXTS))],
+            keywords=(*image.facts.keywords, *random.choice(KEYWORDS, size=2).tolist()),
+        ),
+    )
+
+
 def _random_write(
     random: Generator, root_ids: list[int], embed_dim: int
 ) -> Callable[[Store], object]:
     names = [str(name) for name in random.integers(0, 25, size=random.integers(1, 6))]
-    images = [
-        example_image(
-            name,
-            embed_dim=embed_dim,
-            taken_at=f"2024-{int(name) % 12 + 1:02}-01",
-            width=100 * int(name),
-        )
-        for name in names
-    ]
+    images = [_random_image(random, name, embed_dim) for name in names]
     files = [
         FileRecord(
             int(random.choice(root_ids)),
@@ -145,7 +218,11 @@ def _assert_alike(local: Store, memory: Store, random: Generator) -> None:
         local.scores(probes)[:, alive], memory.scores(probes)[:, alive], atol=1e-6
     )
     for wanted in FILTERS:
-        assert local.matching(wanted).tolist() == memory.matching(wanted).tolist()
+        assert local.matching(wanted).tolist() == memory.matching(wanted).tolist(), wanted
+    for phrase in PHRASES:
+        assert local.holding(phrase).tolist() == memory.holding(phrase).tolist(), phrase
+    assert local.text_read().tolist() == memory.text_read().tolist()
+    assert np.array_equal(local.measures(), memory.measures(), equal_nan=True)
     for folder in FOLDERS:
         scope = memory.locate(folder)
         assert local.locate(folder) == scope

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from visionquery.store.base import Scope
-from visionquery.store.local import create_local, open_local
+from visionquery.store.local import LocalStore, create_local, open_local
 from visionquery.testing.store_examples import MODEL, example_image, fill
 
 BATCH = 5
@@ -21,12 +22,18 @@ _image = cache(example_image)
 WRITER = """
 import itertools, sys
 from pathlib import Path
+import numpy as np
 from visionquery.store.local import open_local
 from visionquery.testing.store_examples import example_image, fill
 store = open_local(Path(sys.argv[1]))
 first, size = int(sys.argv[2]), int(sys.argv[3])
 for number in itertools.count(first):
     fill(store, {f"{number}/{i}.jpg": example_image(f"{number} {i}") for i in range(size)})
+    # The batch before again: it may have been cut off before its texts.
+    rows = range(max(number - 1, 0) * size, number * size + size)
+    with store.writing():
+        store.write_texts({row: f"read {row}" for row in rows})
+        store.write_measures(rows[0], np.array([[row, -row] for row in rows], np.float32))
     print(number, flush=True)
 """
 
@@ -41,7 +48,7 @@ def test_killed_writer_loses_nothing_acknowledged(tmp_path: Path, kills: int) ->
     chance = random.Random(5)
     written = 0
     for _ in range(kills):
-        seconds = chance.uniform(0.0, 0.06)
+        seconds = chance.uniform(0.0, 0.12)
         lines = _run_until_killed(WRITER, str(folder), str(written), str(BATCH), seconds=seconds)
         written = _check(folder, at_least=int(lines[-1]) + 1)
     assert written > kills, "the writers should have got somewhere"
@@ -110,5 +117,31 @@ def _check(folder: Path, *, at_least: int) -> int:
     rows = [store.find(image.image_id)[0] for image in images.values()]
     assert sorted(rows) == list(range(store.row_count()))
     assert np.array_equal(store.vectors(rows), np.stack([i.vector for i in images.values()]))
+    _check_what_was_read(store, batches, at_least=at_least)
     store.close()
     return batches
+
+
+def _check_what_was_read(store: LocalStore, batches: int, *, at_least: int) -> None:
+    """Only what came last, after the last acknowledged batch, may lack texts and measures."""
+    has_text, measures = store.text_read(), store.measures()
+    has_measures = ~np.isnan(measures).any(axis=1)
+    for mask in (has_text, has_measures):
+        per_batch = mask.reshape(batches, BATCH)
+        assert (per_batch.all(axis=1) == per_batch.any(axis=1)).all(), "a batch is there in part"
+        assert per_batch[:at_least].all()
+    rows = np.flatnonzero(has_measures)
+    assert np.array_equal(measures[rows], np.stack([rows, -rows], axis=1))
+    for row in range((batches - 1) * BATCH, batches * BATCH):
+        expected = [row] if has_text[row] else []
+        assert np.flatnonzero(store.holding(f"read {row}")).tolist() == expected
+        number, index = divmod(row, BATCH)
+        assert row in np.flatnonzero(store.holding(f"{number} {index}"))
+    _check_index(Path(store.location))
+
+
+def _check_index(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+    assert connection.execute("SELECT count(*) FROM stale_words").fetchone() == (0,)
+    connection.close()

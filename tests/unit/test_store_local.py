@@ -19,8 +19,10 @@ from visionquery.errors import (
     StoreError,
 )
 from visionquery.store.base import Scope
+from visionquery.store.faults import translated
 from visionquery.store.local import LocalStore, create_local, open_local
-from visionquery.store.schema import SCHEMA_VERSION, upgrade
+from visionquery.store.migration import Step, upgrade
+from visionquery.store.schema import SCHEMA_VERSION
 from visionquery.testing.store_examples import MODEL, example_image, fill
 from visionquery.types import ModelIdentity
 
@@ -99,9 +101,15 @@ def test_version_without_a_way_forward_is_refused(library: LocalStore) -> None:
 
 
 def test_upgrade_takes_all_steps_or_none() -> None:
+    def insert(changed: sqlite3.Connection) -> None:
+        changed.execute("INSERT INTO b VALUES (5)")
+
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("PRAGMA user_version = 1")
-    steps = {1: ("CREATE TABLE a (x)",), 2: ("CREATE TABLE b (x)", "INSERT INTO b VALUES (5)")}
+    steps: dict[int, tuple[Step, ...]] = {
+        1: ("CREATE TABLE a (x)",),
+        2: ("CREATE TABLE b (x)", insert),
+    }
     with pytest.raises(StoreError, match="version 3"):
         upgrade(connection, "here", steps=steps, target=4)
     assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
@@ -224,6 +232,14 @@ def test_full_disk_is_said_and_keeps_what_is_stored(library: LocalStore) -> None
     with library.writing(), pytest.raises(StoreError, match=r"no room left.*free some space"):
         library.set_note("long", "x" * 1_000_000)
     assert library.image_count() == 3
+
+
+def test_sqlite_without_full_text_search_is_said() -> None:
+    with (
+        pytest.raises(StoreError, match=r"SQLite of this Python lacks.*has FTS5"),
+        translated("here"),
+    ):
+        sqlite3.connect(":memory:").execute("CREATE VIRTUAL TABLE words USING fts99 (text)")
 
 
 def test_broken_catalog_page_is_damage(library: LocalStore) -> None:

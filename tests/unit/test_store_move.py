@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -146,21 +145,6 @@ def test_a_torn_batch_has_no_meaning(library: LocalStore) -> None:
         library.write_next(range(2, COUNT), vectors_by(NEXT)[2:])
         library.finish_next()
     assert np.array_equal(library.vectors(range(COUNT)), vectors_by(NEXT))
-
-
-def test_a_library_of_version_1_is_migrated_and_can_move(library: LocalStore) -> None:
-    library.close()
-    connection = sqlite3.connect(Path(library.location, "catalog.sqlite"))
-    connection.execute("DROP TABLE next_model")
-    connection.execute("DROP TABLE next_rows")
-    connection.execute("ALTER TABLE roots DROP COLUMN whole")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    again = open_local(Path(library.location))
-    assert again.next_model() is None
-    move(again, NEXT)
-    assert np.array_equal(again.vectors(range(COUNT)), vectors_by(NEXT))
-    again.close()
 
 
 def test_rows_come_in_any_order_into_several_segments(tmp_path: Path) -> None:

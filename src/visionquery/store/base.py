@@ -6,7 +6,7 @@ and records refer to it. Rows are stable while a store is open; rows of removed 
 holes that no mask includes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from visionquery.query.ast import Filter
 from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
-__all__ = ["FileRecord", "ImageRecord", "NewImage", "Root", "Scope", "Store"]
+__all__ = ["MEASURES", "FileRecord", "ImageRecord", "NewImage", "Root", "Scope", "Store"]
+
+MEASURES = 1
+"""How many measures an image has. Libraries on disk hold as many: another number is another
+format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,14 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """A stored image with all absolute paths where it was seen, in path order."""
+    """A stored image with all absolute paths where it was seen, in path order. `text` is what was
+    read in the picture, "" when nothing stands there, None when nobody has looked."""
 
     row: int
     image_id: str
     facts: Facts
     paths: tuple[str, ...]
+    text: str | None = None
 
 
 class Store(Protocol):
@@ -108,6 +114,14 @@ class Store(Protocol):
         """Drop images that no file holds any more, and roots without files; return how many
         images went."""
 
+    def write_texts(self, texts: Mapping[int, str]) -> None:
+        """Store the text that was read in pictures, by row, "" for none: all or nothing, durable
+        on return. One that is there is replaced. Raises StoreError when a row is no image."""
+
+    def write_measures(self, first_row: int, measures: NDArray[np.float32]) -> None:
+        """Store measures (n, MEASURES) of the n rows from `first_row` on: all or nothing, durable
+        on return. Those that are there are replaced; NaN stands for none."""
+
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""
 
@@ -121,10 +135,10 @@ class Store(Protocol):
         nothing, durable on return. One that is there is replaced."""
 
     def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
-        """Make the next model the model in one step, and drop these notes and the old vectors.
-        Rows stay. Raises StoreError when an image has no vector of it yet. A store of another
-        process that was open before refuses from then on whatever needs vectors, rows or
-        writing."""
+        """Make the next model the model in one step, and drop these notes, the old vectors and
+        their measures. Rows and texts stay. Raises StoreError when an image has no vector of it
+        yet. A store of another process that was open before refuses from then on whatever needs
+        vectors, rows or writing."""
 
     def drop_next(self) -> None:
         """Give up the move and its vectors; without one, do nothing."""
@@ -160,7 +174,20 @@ class Store(Protocol):
         """Return the mask (row_count,) of rows that are images, not holes."""
 
     def matching(self, test: Filter) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of images for which a filter holds."""
+        """Return the mask (row_count,) of images for which a filter holds. Raises InputError when
+        its test is not one for its field."""
+
+    def holding(self, phrase: str) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images that have the words of a phrase in a row: in the
+        path of a file below its root, in the name of that root, the caption, a keyword, or the
+        text that was read. What a word is `words.words_of` says; no word is in no image."""
+
+    def text_read(self) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images whose text was read."""
+
+    def measures(self) -> NDArray[np.float32]:
+        """Return the measures (row_count, MEASURES) of all rows, NaN where none was written for
+        the model in use."""
 
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""

@@ -7,19 +7,23 @@ caller's; none of them touches vectors.
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.query.ast import Filter
 from visionquery.store.base import FileRecord, ImageRecord, NewImage, Scope
 from visionquery.store.entries import is_image_id
-from visionquery.store.filters import COLUMNS, date_bounds, place_test, size_bounds
+from visionquery.store.folding import folded, folded_place
 from visionquery.store.places import absolute, packed, unpacked
 from visionquery.store.roots import roots
+from visionquery.store.rows import rows_of
 from visionquery.types import Facts, ModelIdentity
 
 __all__ = [
     "add_images",
+    "add_keywords",
     "commit_rows",
     "create",
     "current",
@@ -33,7 +37,6 @@ __all__ = [
     "note",
     "prune",
     "put_files",
-    "rows_matching",
     "rows_with_prefix",
     "rows_within",
     "set_note",
@@ -106,12 +109,26 @@ def rows_with_prefix(connection: sqlite3.Connection, prefix: str) -> list[int]:
 
 def add_images(connection: sqlite3.Connection, first_row: int, images: Sequence[NewImage]) -> None:
     """Store the facts of new images, one row each from `first_row` on."""
+    rows = range(first_row, first_row + len(images))
     connection.executemany(
         f"INSERT INTO images (row, image_id, {_FACTS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         (
-            (first_row + index, bytes.fromhex(image.image_id), *_columns_of(image.facts))
-            for index, image in enumerate(images)
+            (row, bytes.fromhex(image.image_id), *_columns_of(image.facts))
+            for row, image in zip(rows, images, strict=True)
         ),
+    )
+    add_keywords(
+        connection, ((row, image.facts.keywords) for row, image in zip(rows, images, strict=True))
+    )
+
+
+def add_keywords(
+    connection: sqlite3.Connection, keywords: Iterable[tuple[int, Sequence[str]]]
+) -> None:
+    """Make the keywords of rows, given as (row, keywords), known to the filter `keyword`."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO keywords VALUES (?, ?)",
+        ((folded(keyword), row) for row, known in keywords for keyword in known),
     )
 
 
@@ -128,7 +145,8 @@ def prune(connection: sqlite3.Connection) -> int:
         "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.row = images.row)"
     ).rowcount
     if gone:
-        connection.execute("DELETE FROM images WHERE row IN (SELECT row FROM holes)")
+        for table in ("images", "keywords", "texts"):
+            connection.execute(f"DELETE FROM {table} WHERE row IN (SELECT row FROM holes)")
     connection.execute(
         "DELETE FROM roots "
         "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.root_id = roots.root_id)"
@@ -142,9 +160,9 @@ def image_count(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
-def holes(connection: sqlite3.Connection) -> Iterator[int]:
-    """Yield the rows that are no image any more."""
-    return (row for (row,) in connection.execute("SELECT row FROM holes"))
+def holes(connection: sqlite3.Connection) -> NDArray[np.int64]:
+    """Return the rows (n,) that are no image any more."""
+    return rows_of(connection, "holes")
 
 
 # -- files ---------------------------------------------------------------------------------
@@ -153,7 +171,10 @@ def put_files(
 ) -> None:
     """Store file records in place of those that are there; `rows` has the row of each image."""
     connection.executemany(
-        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+        # Not REPLACE: what that deletes would not be taken down in `stale_words`.
+        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (root_id, path) DO UPDATE SET "
+        "size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, row = excluded.row, "
+        "problem = excluded.problem",
         (
             (
                 file.root_id,
@@ -162,6 +183,7 @@ def put_files(
                 file.mtime_ns,
                 None if file.image_id is None else rows[file.image_id],
                 file.problem,
+                folded_place(file.path),
             )
             for file in files
         ),
@@ -193,27 +215,10 @@ def file_records(connection: sqlite3.Connection, scope: Scope) -> dict[str, File
 
 
 # -- masks ---------------------------------------------------------------------------------
-def rows_within(connection: sqlite3.Connection, scope: Scope) -> Iterator[int]:
-    """Yield the rows of the images seen at or below a scope; some may come twice."""
+def rows_within(connection: sqlite3.Connection, scope: Scope) -> NDArray[np.int64]:
+    """Return the rows (n,) of the images seen at or below a scope; some may come twice."""
     where, values = _at_or_below(scope)
-    found = connection.execute(f"SELECT row FROM files WHERE row IS NOT NULL AND {where}", values)
-    return (row for (row,) in found)
-
-
-def rows_matching(connection: sqlite3.Connection, wanted: Filter) -> Iterator[int]:
-    """Yield the rows of the images for which a filter holds; some may come twice.
-
-    Raises InputError when the filter's test is not one for its field.
-    """
-    if wanted.field in ("path", "ext"):
-        return _rows_at(connection, place_test(wanted))
-    column = COLUMNS[wanted.field]
-    question = f"SELECT row FROM images WHERE {column} >= ? AND {column} "
-    if column == "taken_at":
-        found = connection.execute(question + "< ?", date_bounds(wanted))
-    else:
-        found = connection.execute(question + "<= ?", size_bounds(wanted))
-    return (row for (row,) in found)
+    return rows_of(connection, f"files WHERE {where}", *values)
 
 
 # -- notes ---------------------------------------------------------------------------------
@@ -226,15 +231,6 @@ def note(connection: sqlite3.Connection, key: str) -> str | None:
 def set_note(connection: sqlite3.Connection, key: str, value: str) -> None:
     """Keep a note in place of the one that is there."""
     connection.execute("REPLACE INTO notes VALUES (?, ?)", (key, value))
-
-
-def _rows_at(connection: sqlite3.Connection, holds: Callable[[str], bool]) -> Iterator[int]:
-    locations = {root.root_id: root.location for root in roots(connection)}
-    for row, root_id, path in connection.execute(
-        "SELECT row, root_id, path FROM files WHERE row IS NOT NULL"
-    ):
-        if holds(absolute(locations[root_id], unpacked(path))):
-            yield row
 
 
 def _at_or_below(scope: Scope) -> tuple[str, tuple[int | bytes, ...]]:
@@ -267,11 +263,12 @@ def _image_record(
     connection: sqlite3.Connection, row: int, locations: Mapping[int, str]
 ) -> ImageRecord:
     found = connection.execute(
-        f"SELECT image_id, {_FACTS} FROM images WHERE row = ?", (row,)
+        f"SELECT image_id, text, {_FACTS} FROM images LEFT JOIN texts USING (row) WHERE row = ?",
+        (row,),
     ).fetchone()
     if found is None:
         raise StoreError(f"Row {row} is no image of the library (any more): search again.")
-    image_id, *facts, keywords = found
+    image_id, text, *facts, keywords = found
     facts.append(tuple(json.loads(keywords)))
     seen = connection.execute("SELECT root_id, path FROM files WHERE row = ?", (row,))
     places = {absolute(locations[root_id], unpacked(path)) for root_id, path in seen}
@@ -280,4 +277,5 @@ def _image_record(
         image_id=image_id.hex(),
         facts=Facts(*facts),
         paths=tuple(sorted(places, key=packed)),
+        text=text,
     )

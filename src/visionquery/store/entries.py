@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.store.base import FileRecord, NewImage
+from visionquery.store.base import MEASURES, FileRecord, NewImage
 from visionquery.types import Facts, Matrix
 
 __all__ = [
     "Batch",
     "checked_batch",
+    "checked_measures",
     "checked_probes",
     "checked_rows",
     "checked_vectors",
@@ -50,6 +51,17 @@ def checked_batch(
         images=first,
         files={(file.root_id, file.path): _fit_file(file) for file in files},
     )
+
+
+def checked_measures(
+    first_row: int, measures: NDArray[np.float32], row_count: int
+) -> NDArray[np.float32]:
+    """Return measures as float32 (n, MEASURES). Raises StoreError for another shape, or when the
+    rows from `first_row` on are not all below `row_count`."""
+    if measures.ndim != 2 or measures.shape[1] != MEASURES:
+        raise StoreError(f"Measures of shape {measures.shape} are not {MEASURES} for each image.")
+    checked_rows([first_row, first_row + len(measures) - 1][: len(measures)], row_count)
+    return measures.astype(np.float32, copy=False)
 
 
 def checked_probes(probes: Matrix, embed_dim: int) -> Matrix:

@@ -45,6 +45,11 @@ def _of_sqlite(error: sqlite3.Error, place: str) -> StoreError:
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return damaged(place, f"its catalog cannot be read ({error})")
+    if "no such module" in str(error):
+        return StoreError(
+            f"The library {place} cannot be used: the SQLite of this Python lacks its full-text "
+            f"search ({error}). Use a Python whose SQLite has FTS5, as those of python.org do."
+        )
     return StoreError(f"The library {place} cannot be used: {error}. Check its disk, try again.")
 
 

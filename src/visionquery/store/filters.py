@@ -1,34 +1,69 @@
 """What each filter means, once for every store.
 
-A filter becomes either a test of an absolute place (`path`, `ext`) or bounds on a column
-(`date`, `width`, `height`). Text is compared in one Unicode form without regard to case, so
-that a name typed on one system finds the file named on another.
+A filter of words becomes patterns, of which one must fit; of numbers or dates, bounds; `near` a
+circle on the Earth. Which fact each of them looks at is the store's to know.
 """
 
-import os
-import re
-import unicodedata
-from collections.abc import Callable
-
 from visionquery.errors import InputError
-from visionquery.query.ast import Contains, Filter, OneOf, Range
+from visionquery.query.ast import Contains, Filter, Near, OneOf, Range
+from visionquery.store.folding import Pattern, folded, folded_place, with_single_spaces
 
-__all__ = ["COLUMNS", "date_bounds", "place_test", "size_bounds"]
+__all__ = ["circle", "date_bounds", "orientations", "patterns", "size_bounds"]
 
-COLUMNS = {"date": "taken_at", "width": "width", "height": "height"}
-"""The fact that each filter with a range looks at."""
-
-_SAME_FORMAT = {"jpeg": "jpg", "tiff": "tif", "heif": "heic"}
+_NEEDS = {
+    "path": "a text",
+    "camera": "a text",
+    "text": "a text",
+    "ext": "a list of extensions",
+    "keyword": "a list of keywords",
+    "orientation": "a list of landscape, portrait and square",
+    "date": "a range of dates",
+    "near": "a point and a distance",
+}
+_SAME_FORMAT = (frozenset({"jpg", "jpeg"}), frozenset({"tif", "tiff"}), frozenset({"heic", "heif"}))
+_ORIENTATIONS = frozenset({"landscape", "portrait", "square"})
 _AFTER_ANY_TEXT = "\U0010ffff"
 
 
-def place_test(wanted: Filter) -> Callable[[str], bool]:
-    """Return the test of one absolute place. Raises InputError for a test of another kind."""
-    if wanted.field == "path" and isinstance(wanted.test, Contains):
-        return _path_test(wanted.test.text)
-    if wanted.field == "ext" and isinstance(wanted.test, OneOf):
-        return _extension_test(wanted.test.values)
+def patterns(wanted: Filter) -> tuple[Pattern, ...]:
+    """Return what a text must fit, one of it: the camera, a keyword, the text read (its white
+    space as single spaces), or for `path` and `ext` an absolute place, each folded.
+
+    Raises InputError for a test of another kind.
+    """
+    match wanted:
+        case Filter("path", Contains(text)):
+            return _place_patterns(folded_place(text))
+        case Filter("ext", OneOf(values)):
+            return _extension_patterns(values)
+        case Filter("camera", Contains(text)):
+            return (Pattern("glob" if _is_glob(text) else "part", folded(text)),)
+        case Filter("keyword", OneOf(values)):
+            return tuple(
+                Pattern("glob" if _is_glob(value) else "whole", folded(value)) for value in values
+            )
+        case Filter("text", Contains(text)):
+            return (Pattern("part", with_single_spaces(folded(text))),)
     raise _meaningless(wanted)
+
+
+def orientations(wanted: Filter) -> frozenset[str]:
+    """Return which of landscape (wider than high), portrait and square match.
+
+    Raises InputError when something else is asked for.
+    """
+    if isinstance(wanted.test, OneOf):
+        asked = frozenset(folded(value) for value in wanted.test.values)
+        if asked <= _ORIENTATIONS:
+            return asked
+    raise _meaningless(wanted)
+
+
+def circle(wanted: Filter) -> Near:
+    """Return the circle that places must lie in. Raises InputError for a test of another kind."""
+    if not isinstance(wanted.test, Near):
+        raise _meaningless(wanted)
+    return wanted.test
 
 
 def size_bounds(wanted: Filter) -> tuple[float, float]:
@@ -54,49 +89,33 @@ def date_bounds(wanted: Filter) -> tuple[str, str]:
     return low, high + _AFTER_ANY_TEXT
 
 
-def _path_test(text: str) -> Callable[[str], bool]:
-    needle = _folded(text)
-    if "*" not in needle and "?" not in needle:
-        return lambda place: needle in _folded(place)
-    pattern = re.compile("(?:.*/)?" + _glob(needle), re.DOTALL)
-    return lambda place: pattern.fullmatch(_folded(place)) is not None
+def _place_patterns(text: str) -> tuple[Pattern, ...]:
+    if not _is_glob(text):
+        return (Pattern("part", text),)
+    # The whole place, or what follows any of its folders.
+    return (Pattern("glob", text), Pattern("glob", f"*/{text}"))
 
 
-def _glob(text: str) -> str:
-    # Runs of stars are one star: each further one would multiply the time of a failing match.
-    pieces = re.split(r"(\*+|\?)", text)
-    meaning = {"*": ".*", "?": "."}
-    return "".join(meaning.get(piece[:1], re.escape(piece)) for piece in pieces)
+def _extension_patterns(values: tuple[str, ...]) -> tuple[Pattern, ...]:
+    names = {folded(value.removeprefix(".")) for value in values}
+    for same in _SAME_FORMAT:
+        if names & same:
+            names |= same
+    # What has a dot or a separator in it is no extension, and would fit the end of a name.
+    return tuple(
+        Pattern("extension", f".{name}")
+        for name in sorted(names)
+        if name and not {".", "/"} & set(name)
+    )
 
 
-def _extension_test(values: tuple[str, ...]) -> Callable[[str], bool]:
-    wanted = {_one_name(value.removeprefix(".")) for value in values}
-
-    def test(place: str) -> bool:
-        name = place[place.rfind(os.sep) + 1 :]
-        stem, dot, extension = name.rpartition(".")
-        return bool(stem and dot) and _one_name(extension) in wanted
-
-    return test
-
-
-def _one_name(extension: str) -> str:
-    folded = extension.casefold()
-    return _SAME_FORMAT.get(folded, folded)
-
-
-def _folded(text: str) -> str:
-    if os.sep != "/":
-        text = text.replace(os.sep, "/")
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+def _is_glob(text: str) -> bool:
+    return "*" in text or "?" in text
 
 
 def _meaningless(wanted: Filter) -> InputError:
     kind = type(wanted.test).__name__
-    needs = {"path": "a text", "ext": "a list of extensions", "date": "a range of dates"}
     return InputError(
         f"The filter {wanted.field!r} cannot be tested with {kind} {wanted.test!r}: "
-        f"it needs {needs.get(wanted.field, 'a range of numbers')}."
+        f"it needs {_NEEDS.get(wanted.field, 'a range of numbers')}."
     )

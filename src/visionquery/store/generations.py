@@ -6,7 +6,7 @@ never takes the rows of one for those of the other.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +71,11 @@ def row_count(connection: sqlite3.Connection, generation: Generation) -> int:
 
 
 def mask(
-    connection: sqlite3.Connection, generation: Generation, rows: Iterable[int]
+    connection: sqlite3.Connection, generation: Generation, rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return the mask (row_count,) of rows. Raises StoreError as `row_count` does."""
-    found = np.fromiter(rows, dtype=np.int64)
+    """Return the mask (row_count,) of rows (n,). Raises StoreError as `row_count` does."""
     marked = np.zeros(row_count(connection, generation), dtype=np.bool_)
-    marked[found] = True
+    marked[rows] = True
     return marked
 
 

@@ -5,28 +5,38 @@ also be read as what a store means.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.query.ast import Filter
-from visionquery.store.base import FileRecord, ImageRecord, NewImage, Root, Scope
+from visionquery.store.base import (
+    MEASURES,
+    FileRecord,
+    ImageRecord,
+    NewImage,
+    Root,
+    Scope,
+)
 from visionquery.store.entries import (
     checked_batch,
+    checked_measures,
     checked_probes,
     checked_rows,
     checked_vectors,
     storable,
 )
-from visionquery.store.filters import COLUMNS, date_bounds, place_test, size_bounds
 from visionquery.store.kernels import cosines
-from visionquery.store.places import absolute, locate, normal, packed
-from visionquery.store.settling import owner, settled
-from visionquery.types import Facts, Matrix, ModelIdentity, Vector
+from visionquery.store.memory_places import MemoryPlaces
+from visionquery.store.places import locate, normal, packed
+from visionquery.store.records import record_test
+from visionquery.store.words import holds, image_words, name_words, words_of
+from visionquery.types import Matrix, ModelIdentity, Vector
 
 __all__ = ["MemoryStore"]
 
@@ -47,9 +57,9 @@ class MemoryStore:
         self._images: list[NewImage | None] = []
         self._matrix = np.empty((0, model.embed_dim), dtype=np.float32)
         self._rows: dict[str, int] = {}
-        self._files: dict[tuple[int, str], FileRecord] = {}
-        self._roots: dict[int, Root] = {}
-        self._roots_made = 0
+        self._places = MemoryPlaces()
+        self._texts: dict[int, str] = {}
+        self._measures = np.empty((0, MEASURES), dtype=np.float32)
         self._notes: dict[str, str] = {}
         self._next: _Next | None = None
         self._state = threading.RLock()
@@ -83,11 +93,7 @@ class MemoryStore:
         """Return the root that this absolute folder belongs to, making it if need be."""
         place = normal(location)
         with self._change():
-            root = owner(place, self.roots(), whole=whole)
-            if root is None:
-                self._roots_made += 1
-                return self._settle(Root(self._roots_made, place, whole))
-            return self._settle(replace(root, whole=True)) if whole and not root.whole else root
+            return self._places.add(place, whole=whole)
 
     def move(self, scope: Scope, location: str) -> Root:
         """Say that the files below a scope now lie below another absolute folder.
@@ -96,13 +102,7 @@ class MemoryStore:
         """
         place = normal(location)
         with self._change():
-            if scope.root_id not in self._roots:
-                raise StoreError(f"Root {scope.root_id} is not in the library.")
-            if not scope.path:
-                return self._settle(replace(self._roots[scope.root_id], location=place))
-            root = self.add_root(place)
-            self._hand_over(scope, locate(place, [root]) or Scope(root.root_id))
-            return self._settle(root)
+            return self._places.move(scope, place)
 
     def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
         """Store images and the files they were seen in, all or nothing.
@@ -111,26 +111,45 @@ class MemoryStore:
         """
         batch = checked_batch(images, files, embed_dim=self._model.embed_dim)
         with self._change():
-            self._check_files(batch.files.values(), self._rows.keys() | batch.images.keys())
+            self._places.check(batch.files.values(), self._rows.keys() | batch.images.keys())
             self._append([each for key, each in batch.images.items() if key not in self._rows])
-            self._files.update(batch.files)
+            self._places.files.update(batch.files)
 
     def forget(self, files: Sequence[tuple[int, str]]) -> None:
         """Forget files, given as (root_id, path); unknown ones are passed over."""
         with self._change():
             for key in files:
-                self._files.pop(key, None)
+                self._places.files.pop(key, None)
 
     def prune(self) -> int:
         """Drop images that no file holds and roots without files; return how many images."""
         with self._change():
-            held = {file.image_id for file in self._files.values()}
-            gone = self._rows.keys() - held
+            gone = self._rows.keys() - self._places.by_image().keys()
             for image_id in gone:
-                self._images[self._rows.pop(image_id)] = None
-            used = {root_id for root_id, _ in self._files}
-            self._roots = {key: root for key, root in self._roots.items() if key in used}
+                row = self._rows.pop(image_id)
+                self._images[row] = None
+                self._texts.pop(row, None)
+            self._places.drop_empty_roots()
             return len(gone)
+
+    def write_texts(self, texts: Mapping[int, str]) -> None:
+        """Store the text that was read in pictures, by row, all or nothing.
+
+        Raises StoreError when a row is no image.
+        """
+        with self._change():
+            for row in texts:
+                self._image(row)
+            self._texts.update((row, storable(text)) for row, text in texts.items())
+
+    def write_measures(self, first_row: int, measures: NDArray[np.float32]) -> None:
+        """Store measures (n, MEASURES) of the rows from `first_row` on.
+
+        Raises StoreError when they do not fit the store, or its rows.
+        """
+        with self._change():
+            fit = checked_measures(first_row, measures, len(self._images))
+            self._measures[first_row : first_row + len(fit)] = fit
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""
@@ -176,6 +195,7 @@ class MemoryStore:
             for row, vector in following.vectors.items():
                 matrix[row] = vector
             self._model, self._matrix, self._next = following.model, matrix, None
+            self._measures[:] = np.nan
             for key in forget_notes:
                 self._notes.pop(key, None)
 
@@ -196,7 +216,7 @@ class MemoryStore:
     def roots(self) -> list[Root]:
         """Return all roots in order of location."""
         with self.reading():
-            return sorted(self._roots.values(), key=lambda root: packed(root.location))
+            return self._places.roots()
 
     def locate(self, path: str) -> Scope | None:
         """Return where an absolute path lies in the roots, None if in none."""
@@ -205,7 +225,7 @@ class MemoryStore:
     def files(self, scope: Scope) -> dict[str, FileRecord]:
         """Return the files at and below a scope, by path, in path order."""
         with self.reading():
-            found = {file.path: file for file in self._files.values() if _is_in(file, scope)}
+            found = {file.path: file for file in self._places.below(scope)}
         return {path: found[path] for path in sorted(found, key=packed)}
 
     def has_images(self, image_ids: Sequence[str]) -> set[str]:
@@ -240,21 +260,40 @@ class MemoryStore:
         Raises InputError when the filter's test is not one for its field.
         """
         with self.reading():
-            if test.field in ("path", "ext"):
-                is_meant = place_test(test)
-                return self._seen(lambda file: is_meant(self._place(file)))
-            fits = _fact_test(test)
-            return self._mask(row for row in self._rows.values() if fits(self._image(row).facts))
+            fits, files = record_test(test), self._places.by_image()
+            rows = self._rows.items()
+            return self._mask(row for id_, row in rows if fits(self._record(row, files[id_])))
+
+    def holding(self, phrase: str) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images that have the words of a phrase in a row."""
+        with self.reading():
+            wanted, files = words_of(phrase), self._places.by_image()
+            if not wanted:
+                return self._mask(())
+            rows = self._rows.items()
+            return self._mask(row for id_, row in rows if self._holds(row, files[id_], wanted))
+
+    def text_read(self) -> NDArray[np.bool_]:
+        """Return the mask (row_count,) of images whose text was read."""
+        with self.reading():
+            return self._mask(self._texts)
+
+    def measures(self) -> NDArray[np.float32]:
+        """Return the measures (row_count, MEASURES) of all rows, NaN where none was written."""
+        with self.reading():
+            return self._measures.copy()
 
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""
         with self.reading():
-            return self._seen(lambda file: any(_is_in(file, scope) for scope in scopes))
+            seen = (file.image_id for scope in scopes for file in self._places.below(scope))
+            return self._mask(self._rows[image_id] for image_id in seen if image_id is not None)
 
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:
         """Return the records of rows, in their order. Raises StoreError when one is no image."""
         with self.reading():
-            return [self._record(int(row)) for row in rows]
+            files = self._places.by_image()
+            return [self._record(int(row), files[self._image(int(row)).image_id]) for row in rows]
 
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""
@@ -307,13 +346,6 @@ class MemoryStore:
             raise StoreError("The store is not being moved to another model.")
         return self._next
 
-    def _check_files(self, files: Iterable[FileRecord], image_ids: Set[str]) -> None:
-        for file in files:
-            if file.root_id not in self._roots:
-                raise StoreError(f"A file is below root {file.root_id}, not in the library.")
-            if file.image_id is not None and file.image_id not in image_ids:
-                raise StoreError(f"A file shows image {file.image_id}, which is not stored.")
-
     def _append(self, images: Sequence[NewImage]) -> None:
         if not images:
             return
@@ -321,23 +353,8 @@ class MemoryStore:
             self._rows[image.image_id] = row
         self._images.extend(images)
         self._matrix = np.vstack([self._matrix, *(image.vector for image in images)])
-
-    def _settle(self, root: Root) -> Root:
-        after = settled(root, [each for key, each in self._roots.items() if key != root.root_id])
-        for source, target in after.handed:
-            self._hand_over(source, target)
-        for root_id in after.dropped:
-            self._roots.pop(root_id, None)
-        self._roots[after.root.root_id] = after.root
-        return after.root
-
-    def _hand_over(self, source: Scope, target: Scope) -> None:
-        gone, come = (f"{scope.path}/" if scope.path else "" for scope in (source, target))
-        keys = [k for k in self._files if k[0] == source.root_id and k[1].startswith(gone)]
-        for file in [self._files.pop(key) for key in keys]:
-            path = come + file.path[len(gone) :]
-            moved = replace(file, root_id=target.root_id, path=path)
-            self._files.setdefault((target.root_id, path), moved)
+        unknown = np.full((len(images), MEASURES), np.nan, dtype=np.float32)
+        self._measures = np.vstack([self._measures, unknown])
 
     def _image(self, row: int) -> NewImage:
         image = self._images[row] if 0 <= row < len(self._images) else None
@@ -345,38 +362,21 @@ class MemoryStore:
             raise StoreError(f"Row {row} is no image of the library (any more): search again.")
         return image
 
-    def _record(self, row: int) -> ImageRecord:
+    def _record(self, row: int, files: Iterable[FileRecord]) -> ImageRecord:
         image = self._image(row)
-        held = (file for file in self._files.values() if file.image_id == image.image_id)
-        paths = sorted({self._place(file) for file in held}, key=packed)
-        return ImageRecord(row, image.image_id, image.facts, tuple(paths))
-
-    def _place(self, file: FileRecord) -> str:
-        return absolute(self._roots[file.root_id].location, file.path)
-
-    def _seen(self, is_meant: Callable[[FileRecord], bool]) -> NDArray[np.bool_]:
-        return self._mask(
-            self._rows[file.image_id]
-            for file in self._files.values()
-            if file.image_id is not None and is_meant(file)
+        paths = sorted({self._places.place(file) for file in files}, key=packed)
+        return ImageRecord(
+            row, image.image_id, image.facts, tuple(paths), text=self._texts.get(row)
         )
+
+    def _holds(self, row: int, files: Sequence[FileRecord], phrase: str) -> bool:
+        facts, paths = self._image(row).facts, [file.path for file in files]
+        words = image_words(facts.caption, facts.keywords, paths, self._texts.get(row))
+        folders = {PurePath(self._places.folder(file)).name for file in files}
+        texts = [words, *(each for folder in folders for each in name_words(folder))]
+        return any(holds(text, phrase) for text in texts)
 
     def _mask(self, rows: Iterable[int]) -> NDArray[np.bool_]:
         mask = np.zeros(len(self._images), dtype=np.bool_)
         mask[list(rows)] = True
         return mask
-
-
-def _is_in(file: FileRecord, scope: Scope) -> bool:
-    if file.root_id != scope.root_id:
-        return False
-    return not scope.path or file.path == scope.path or file.path.startswith(scope.path + "/")
-
-
-def _fact_test(wanted: Filter) -> Callable[[Facts], bool]:
-    column = COLUMNS[wanted.field]
-    if column == "taken_at":
-        first, end = date_bounds(wanted)
-        return lambda facts: facts.taken_at is not None and first <= facts.taken_at < end
-    low, high = size_bounds(wanted)
-    return lambda facts: low <= getattr(facts, column) <= high

@@ -5,8 +5,13 @@ caller's. Vectors of the next model lie in the files of a generation of their ow
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.store.measures import drop_measures
+from visionquery.store.rows import rows_of
 from visionquery.types import ModelIdentity
 
 __all__ = ["begin", "drop", "is_complete", "mark_done", "pending", "rows_done", "switch"]
@@ -48,10 +53,9 @@ def mark_done(connection: sqlite3.Connection, rows: Iterable[int]) -> None:
     connection.executemany("INSERT OR IGNORE INTO next_rows VALUES (?)", ((row,) for row in rows))
 
 
-def rows_done(connection: sqlite3.Connection) -> Iterator[int]:
-    """Yield the rows of images that have their vector of the next model."""
-    found = connection.execute("SELECT row FROM next_rows JOIN images USING (row)")
-    return (row for (row,) in found)
+def rows_done(connection: sqlite3.Connection) -> NDArray[np.int64]:
+    """Return the rows (n,) of images that have their vector of the next model."""
+    return rows_of(connection, "next_rows JOIN images USING (row)")
 
 
 def is_complete(connection: sqlite3.Connection) -> bool:
@@ -69,8 +73,10 @@ def drop(connection: sqlite3.Connection) -> None:
 
 
 def switch(connection: sqlite3.Connection, *, forget_notes: Sequence[str]) -> None:
-    """Make the next model the model, and forget notes that hold for the old one alone."""
+    """Make the next model the model, and forget the old one's measures, and the notes that hold
+    for it alone."""
     columns = "model_name, fingerprint, embed_dim, model_source, generation"
     connection.execute(f"UPDATE library SET ({columns}) = (SELECT {columns} FROM next_model)")
     connection.executemany("DELETE FROM notes WHERE key = ?", ((key,) for key in forget_notes))
+    drop_measures(connection)
     drop(connection)

@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import replace
 
 from visionquery.store.base import Root, Scope
+from visionquery.store.folding import folded_place
 from visionquery.store.places import locate, packed, unpacked
 from visionquery.store.settling import owner, settled
 
@@ -68,9 +69,10 @@ def _hand_over(connection: sqlite3.Connection, source: Scope, target: Scope) -> 
         f"SELECT path, size_bytes, mtime_ns, row, problem {where}", values
     ).fetchall()
     connection.execute(f"DELETE {where}", values)
+    there = [(come + path[len(gone) :], *rest) for path, *rest in found]
     connection.executemany(
-        "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-        ((target.root_id, come + path[len(gone) :], *rest) for path, *rest in found),
+        "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ((target.root_id, path, *rest, folded_place(unpacked(path))) for path, *rest in there),
     )
 
 

@@ -1,19 +1,13 @@
-"""The catalog's tables, their version, and the way from an older one."""
+"""The catalog's tables and their version."""
 
-import sqlite3
-from collections.abc import Mapping
-
-from visionquery.errors import SchemaTooNewError, StoreError
-from visionquery.store.faults import damaged
-
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "SCHEMA_VERSION", "TABLES", "found_version", "upgrade"]
+__all__ = ["APPLICATION_ID", "FACETS", "NEXT_MODEL", "SCHEMA_VERSION", "TABLES"]
 
 APPLICATION_ID = 0x56514C42
 """Marks a SQLite file as a VisionQuery catalog ("VQLB")."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
-_NEXT_MODEL = (
+NEXT_MODEL = (
     # At most one row: the model that the library is being moved to.
     """CREATE TABLE next_model (
         only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -26,11 +20,37 @@ _NEXT_MODEL = (
     "CREATE TABLE next_rows (row INTEGER PRIMARY KEY)",
 )
 
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {
-    1: _NEXT_MODEL,
-    2: ("ALTER TABLE roots ADD COLUMN whole INTEGER NOT NULL DEFAULT 1",),
-}
-"""From each older version, the statements that lead to the next one. Version 1 is the first."""
+FACETS = (
+    "CREATE INDEX images_by_size ON images (width, height)",
+    "CREATE INDEX images_by_camera ON images (camera) WHERE camera IS NOT NULL",
+    "CREATE INDEX images_by_position ON images (latitude, longitude) WHERE latitude IS NOT NULL",
+    # In the form that filters compare.
+    """CREATE TABLE keywords (
+        folded TEXT NOT NULL,
+        row INTEGER NOT NULL,
+        PRIMARY KEY (folded, row)) WITHOUT ROWID""",
+    # An image whose text was read has a row here, though nothing stood in it.
+    "CREATE TABLE texts (row INTEGER PRIMARY KEY, text TEXT NOT NULL, folded TEXT NOT NULL)",
+    # Parts of 4,096 rows: MEASURES float32 of each.
+    "CREATE TABLE measures (part INTEGER PRIMARY KEY, numbers BLOB NOT NULL)",
+    # Words come apart at single spaces, nothing else; "|" stands between those of two texts.
+    """CREATE VIRTUAL TABLE words USING fts5 (
+        text, tokenize = "ascii tokenchars '|'", columnsize = 0)""",
+    # Images whose words are to be made anew before the transaction ends; NULL means none.
+    "CREATE TABLE stale_words (row INTEGER)",
+    """CREATE TRIGGER image_comes AFTER INSERT ON images BEGIN
+        INSERT INTO stale_words VALUES (new.row); END""",
+    """CREATE TRIGGER image_goes AFTER DELETE ON images BEGIN
+        INSERT INTO stale_words VALUES (old.row); END""",
+    """CREATE TRIGGER text_comes AFTER INSERT ON texts BEGIN
+        INSERT INTO stale_words VALUES (new.row); END""",
+    """CREATE TRIGGER file_comes AFTER INSERT ON files BEGIN
+        INSERT INTO stale_words VALUES (new.row); END""",
+    """CREATE TRIGGER file_goes AFTER DELETE ON files BEGIN
+        INSERT INTO stale_words VALUES (old.row); END""",
+    """CREATE TRIGGER file_changes AFTER UPDATE OF row ON files WHEN old.row IS NOT new.row BEGIN
+        INSERT INTO stale_words VALUES (old.row), (new.row); END""",
+)
 
 TABLES = (
     # One row: what the vectors are and how many are committed. Vectors past `rows` do not exist.
@@ -69,57 +89,11 @@ TABLES = (
         mtime_ns INTEGER NOT NULL,
         row INTEGER,
         problem TEXT,
+        folded TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (root_id, path)) WITHOUT ROWID""",
     "CREATE INDEX files_by_row ON files (row)",
     "CREATE TABLE holes (row INTEGER PRIMARY KEY)",
     "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    *_NEXT_MODEL,
+    *NEXT_MODEL,
+    *FACETS,
 )
-
-
-def found_version(connection: sqlite3.Connection, place: str) -> int:
-    """Return the version of an open catalog.
-
-    Raises StoreError when it is no catalog of ours, SchemaTooNewError when it is newer.
-    """
-    ((application_id,),) = connection.execute("PRAGMA application_id")
-    ((version,),) = connection.execute("PRAGMA user_version")
-    if application_id != APPLICATION_ID:
-        raise StoreError(
-            f"{place} is not a VisionQuery library: its catalog belongs to another program. "
-            "Choose another folder."
-        )
-    if version > SCHEMA_VERSION:
-        raise SchemaTooNewError(
-            f"The library {place} has format version {version}, this program knows up to "
-            f"{SCHEMA_VERSION}: install a newer visionquery.",
-            found=version,
-            supported=SCHEMA_VERSION,
-        )
-    return int(version)
-
-
-def upgrade(
-    connection: sqlite3.Connection,
-    place: str,
-    *,
-    steps: Mapping[int, tuple[str, ...]] = MIGRATIONS,
-    target: int = SCHEMA_VERSION,
-) -> None:
-    """Bring an older catalog to version `target` in one transaction, all steps or none.
-
-    Raises StoreError when there is no way from the version found.
-    """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        ((version,),) = connection.execute("PRAGMA user_version")
-        for known in range(version, target):
-            if known not in steps:
-                raise damaged(place, f"nothing is known of its format version {known}")
-            for statement in steps[known]:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {target}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")

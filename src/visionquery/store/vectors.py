@@ -49,7 +49,7 @@ class Segments:
         """Raise StoreError when the files are shorter than `row_count` committed rows."""
         for number, rows in self._extents(row_count):
             path = self._path(number)
-            needed, found = rows * self._row_bytes, path.stat().st_size if path.exists() else 0
+            needed, found = rows * self._row_bytes, _size(path)
             if found < needed:
                 raise self._too_short(path, found, needed)
 
@@ -137,6 +137,13 @@ class Segments:
     def _too_short(self, path: Path, found: int, needed: int) -> StoreError:
         detail = f"{path.name} has {found} of {needed} bytes"
         return damaged(str(self.folder.parent), detail)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def sync_folder(folder: Path) -> None:

@@ -19,9 +19,12 @@ import numpy as np
 
 from visionquery.store.base import FileRecord, NewImage, Scope, Store
 from visionquery.testing.store_examples import HOME, MODEL, example_image, fill, is_refused
+from visionquery.testing.store_filter_checks import FILTER_CHECKS
 from visionquery.testing.store_move_checks import MOVE_CHECKS
 from visionquery.testing.store_place_checks import PLACE_CHECKS
+from visionquery.testing.store_reading_checks import READING_CHECKS
 from visionquery.testing.store_root_checks import ROOT_CHECKS
+from visionquery.testing.store_word_checks import WORD_CHECKS
 from visionquery.types import ModelIdentity
 
 __all__ = ["STORE_CHECKS", "Check", "MakeStore"]
@@ -44,6 +47,7 @@ def check_new_store_is_empty(make_store: MakeStore) -> None:
         assert store.find("00") == []
         assert store.locate(HOME) is None
         assert store.note("any") is None
+        assert store.holding("any").shape == store.text_read().shape == (0,)
 
 
 def check_written_images_are_found(make_store: MakeStore) -> None:
@@ -207,5 +211,8 @@ STORE_CHECKS: tuple[Check, ...] = (
     check_reading_holds_one_state,
     *ROOT_CHECKS,
     *PLACE_CHECKS,
+    *FILTER_CHECKS,
+    *WORD_CHECKS,
+    *READING_CHECKS,
     *MOVE_CHECKS,
 )

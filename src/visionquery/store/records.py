@@ -1,0 +1,66 @@
+"""Filters as tests of records, for stores that look at one image after another."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from visionquery.query.ast import Filter, Near
+from visionquery.store.base import ImageRecord
+from visionquery.store.earth import kilometres
+from visionquery.store.filters import circle, date_bounds, orientations, patterns, size_bounds
+from visionquery.store.folding import folded, folded_place, with_single_spaces
+from visionquery.types import Facts
+
+__all__ = ["Test", "record_test"]
+
+Test = Callable[[ImageRecord], bool]
+
+
+def record_test(wanted: Filter) -> Test:
+    """Return the test that a filter is. Raises InputError when its test is not one for its
+    field."""
+    match wanted.field:
+        case "path" | "ext" | "camera" | "keyword" | "text":
+            asked = patterns(wanted)
+            return lambda record: any(
+                pattern.fits(text) for text in _texts(record, wanted.field) for pattern in asked
+            )
+        case "orientation":
+            kinds = orientations(wanted)
+            return lambda record: _orientation(record.facts) in kinds
+        case "near":
+            around = circle(wanted)
+            return lambda record: _is_near(record.facts, around)
+        case "date":
+            first, end = date_bounds(wanted)
+            return lambda record: (
+                record.facts.taken_at is not None and first <= record.facts.taken_at < end
+            )
+        case "width" | "height":
+            low, high = size_bounds(wanted)
+            field = wanted.field
+            return lambda record: low <= getattr(record.facts, field) <= high
+
+
+def _texts(record: ImageRecord, field: str) -> list[str]:
+    """Return the folded texts of an image that a filter of words looks at."""
+    if field == "keyword":
+        return [folded(keyword) for keyword in record.facts.keywords]
+    if field == "camera":
+        return [] if record.facts.camera is None else [folded(record.facts.camera)]
+    if field == "text":
+        return [] if record.text is None else [with_single_spaces(folded(record.text))]
+    return [folded_place(path) for path in record.paths]
+
+
+def _orientation(facts: Facts) -> str:
+    if facts.width == facts.height:
+        return "square"
+    return "landscape" if facts.width > facts.height else "portrait"
+
+
+def _is_near(facts: Facts, around: Near) -> bool:
+    if facts.latitude is None or facts.longitude is None:
+        return False
+    (km,) = kilometres(around, np.array([facts.latitude]), np.array([facts.longitude]))
+    return bool(km <= around.km)
