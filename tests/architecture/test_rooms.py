@@ -32,6 +32,8 @@ IMPORTERS = {
     "platformdirs": {"settings.py"},
     "onnx": {"testing"},
     "skimage": set(),
+    "rapidocr": {"images/ocr.py"},
+    "cv2": {"images/ocr.py"},
 }
 
 

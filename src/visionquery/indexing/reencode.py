@@ -5,28 +5,21 @@ finished, so that a run may be interrupted, or wait for a disk that is not there
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.errors import ImageError
 from visionquery.images import decode
 from visionquery.images.limits import Limits
-from visionquery.indexing.pipeline import ordered_map
-from visionquery.indexing.places import is_there
 from visionquery.indexing.report import Progress, Skipped
+from visionquery.indexing.stored import Left, explained, taken
 from visionquery.models.encoder import Encoder
-from visionquery.store.base import ImageRecord, Root, Store
-from visionquery.store.places import below
+from visionquery.store.base import ImageRecord, Store
 
 __all__ = ["ReencodeReport", "keep_model", "reencode"]
-
-_RECORDS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +56,6 @@ class _Ready:
     prepared: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """An image that cannot be encoded now. `problem` is None when no file has its content."""
-
-    record: ImageRecord
-    problem: str | None
-
-
 @dataclass(slots=True)
 class _Run:
     """What a run has done so far."""
@@ -79,7 +64,7 @@ class _Run:
     total: int
     done: int = 0
     reencoded: int = 0
-    left: list[_Left] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
 
     def progress(self) -> Progress:
         seconds = time.perf_counter() - self.started
@@ -111,17 +96,17 @@ def reencode(
     missing = np.flatnonzero(store.alive() & ~store.next_done()).tolist()
     run = _Run(started, total=len(missing))
     on_progress(run.progress())
-    take = _taking(encoder, limits)
-    records = _records(store, missing)
-    ahead = 2 * batch_size + threads
-    with closing(_taken(take, records, threads=threads, ahead=ahead)) as outcomes:
+    work, ahead = _preparing(encoder, limits), 2 * batch_size + threads
+    with closing(
+        taken(store, missing, work, limits=limits, threads=threads, ahead=ahead)
+    ) as outcomes:
         for ready in _batches(outcomes, run, batch_size):
             _write(store, encoder, ready)
             run.reencoded += len(ready)
             on_progress(run.progress())
     if not run.left:
         store.finish_next(forget_notes=forget_notes)
-    skipped, why = _explained(run.left, store.roots())
+    skipped, why = explained(run.left, store.roots())
     return ReencodeReport(
         model=encoder.identity.name,
         reencoded=run.reencoded,
@@ -164,54 +149,24 @@ def _begin(store: Store, encoder: Encoder) -> list[str]:
     return [f"Went on from {done:,} images encoded before."] if done else []
 
 
-def _records(store: Store, rows: Sequence[int]) -> Iterator[ImageRecord]:
-    for start in range(0, len(rows), _RECORDS_AT_ONCE):
-        yield from store.records(rows[start : start + _RECORDS_AT_ONCE])
+def _preparing(encoder: Encoder, limits: Limits) -> Callable[[ImageRecord, bytes], _Ready]:
+    """Return what makes an image ready, of its record and content."""
 
+    def prepare(record: ImageRecord, data: bytes) -> _Ready:
+        picture = decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
+        return _Ready(record.row, encoder.prepare(picture))
 
-def _taking(encoder: Encoder, limits: Limits) -> Callable[[ImageRecord], _Ready | _Left]:
-    """Return what makes an image ready, from the first file that still has its content."""
-
-    def take(record: ImageRecord) -> _Ready | _Left:
-        data = next(filter(None, (_content(path, record, limits) for path in record.paths)), None)
-        if data is None:
-            return _Left(record, None)
-        try:
-            picture = decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
-            return _Ready(record.row, encoder.prepare(picture))
-        except ImageError as error:
-            return _Left(record, str(error))
-
-    return take
-
-
-def _taken(
-    take: Callable[[ImageRecord], _Ready | _Left],
-    records: Iterator[ImageRecord],
-    *,
-    threads: int,
-    ahead: int,
-) -> Generator[_Ready | _Left, None, None]:
-    with ThreadPoolExecutor(threads, thread_name_prefix="visionquery-decode") as pool:
-        yield from ordered_map(pool, take, records, ahead=ahead)
-
-
-def _content(path: str, record: ImageRecord, limits: Limits) -> bytes | None:
-    try:
-        data = decode.read(Path(path), limits=limits)
-    except ImageError:
-        return None
-    return data if decode.image_id(data) == record.image_id else None
+    return prepare
 
 
 def _batches(
-    outcomes: Iterator[_Ready | _Left], run: _Run, batch_size: int
+    outcomes: Iterator[_Ready | Left], run: _Run, batch_size: int
 ) -> Iterator[list[_Ready]]:
     """Yield images to encode, `batch_size` at a time; what is left goes on the run's list."""
     ready: list[_Ready] = []
     for outcome in outcomes:
         run.done += 1
-        if isinstance(outcome, _Left):
+        if isinstance(outcome, Left):
             run.left.append(outcome)
             continue
         ready.append(outcome)
@@ -226,39 +181,3 @@ def _write(store: Store, encoder: Encoder, ready: Sequence[_Ready]) -> None:
         vectors = encoder.encode_images(np.stack([item.prepared for item in ready]))
         store.write_next([item.row for item in ready], vectors)
 
-
-def _explained(
-    left: Sequence[_Left], roots: Sequence[Root]
-) -> tuple[tuple[Skipped, ...], list[str]]:
-    """Say why images are left: those of folders that are not there now are counted by folder,
-    the others named; and what to do."""
-    away = {root.location: 0 for root in roots if not is_there(root.location)}
-    skipped, changed, unreadable = [], 0, 0
-    for item in left:
-        paths = item.record.paths
-        home = next((a for a in away if any(below(path, a) is not None for path in paths)), None)
-        if item.problem is not None:
-            skipped.append(Skipped(paths[0], item.problem))
-            unreadable += 1
-        elif home is not None:
-            away[home] += 1
-        else:
-            skipped.append(Skipped(paths[0], "it is gone or has changed since it was indexed"))
-            changed += 1
-    notes = [
-        f"{place} is not there now, and with it {number:,} of those left: plug its disk in, then "
-        "run the command again."
-        for place, number in away.items()
-        if number
-    ]
-    if changed:
-        notes.append(
-            f"Gone or changed since they were indexed: {changed:,}. Bring their folders up to date "
-            "with visionquery index, then run the command again."
-        )
-    if unreadable:
-        notes.append(
-            f"Not to be decoded any more: {unreadable:,}. Take them out with visionquery remove, "
-            "then run the command again."
-        )
-    return tuple(skipped), notes
