@@ -99,7 +99,7 @@ def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> Non
     random = np.random.default_rng(seed)
     local, memory, model = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL), MODEL
     moved = 0
-    for _ in range(80):
+    for _ in range(120):
         act = _random_act(random, memory)
         with local.writing(), memory.writing():
             assert act(local) == act(memory)

@@ -13,7 +13,7 @@ import pytest
 from visionquery.errors import StoreError
 from visionquery.query.ast import Contains, Filter, Near, OneOf
 from visionquery.store import migration
-from visionquery.store.base import Scope
+from visionquery.store.base import MEASURES, Scope
 from visionquery.store.local import open_local
 from visionquery.store.schema import SCHEMA_VERSION, TABLES
 from visionquery.testing.store_examples import HOME, MODEL, example_image
@@ -149,7 +149,7 @@ def test_an_older_library_goes_on_like_a_new_one(older: Path) -> None:
     store = open_local(older)
     with store.writing():
         store.write_texts({0: "exit"})
-        store.write_measures(0, np.ones((4, 2), np.float32))
+        store.write_measures(0, np.ones((4, MEASURES), np.float32))
         store.forget([(1, NAMES[2])])
         assert store.prune() == 1
     store.close()
