@@ -5,14 +5,14 @@ never prints; what a person should see goes through the callbacks.
 """
 
 import os
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from visionquery.errors import ImageError, InputError
+from visionquery.asking import Wanted, answer, explain, picture_id
+from visionquery.errors import InputError
 from visionquery.indexing.places import (
     add_roots,
     check_places,
@@ -25,7 +25,6 @@ from visionquery.indexing.places import (
 from visionquery.opening import (
     Fetch,
     asked_model,
-    check_pictures,
     library_model,
     load_encoder,
     open_store,
@@ -33,21 +32,18 @@ from visionquery.opening import (
 )
 from visionquery.query.ast import Blend, Like, Node
 from visionquery.query.grammar import parse
-from visionquery.search.result import Response, seen_within
-from visionquery.store.base import Scope, Store
+from visionquery.search.result import Explanation, Response, Sort
+from visionquery.store.base import Store
 from visionquery.store.places import expanded
-from visionquery.types import Decoded, ModelIdentity
+from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.places import Removal
     from visionquery.indexing.reencode import ReencodeReport
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.encoder import Encoder
-    from visionquery.query.plan import Plan
 
 __all__ = ["Library"]
 
@@ -148,6 +144,7 @@ class Library:
         """
         from visionquery.images.limits import Limits
         from visionquery.indexing.run import index
+        from visionquery.search.background import refresh_background
 
         places = [_absolute(path) for path in paths]
         check_places(places, is_known=lambda place: holds(self._store, place))
@@ -162,7 +159,7 @@ class Library:
                 threads=self._threads,
                 batch_size=_BATCH_SIZE,
             )
-            self._refresh_background()
+            refresh_background(self._store, self.encoder)
         return report
 
     def reencode(
@@ -180,7 +177,11 @@ class Library:
         """
         from visionquery.images.limits import Limits
         from visionquery.indexing.reencode import keep_model, reencode
-        from visionquery.search.background import BACKGROUND_NOTE
+        from visionquery.search.background import (
+            BACKGROUND_NOTE,
+            BANK_NOTE,
+            refresh_background,
+        )
 
         spec = asked_model(model)
         wanted = self.moving_to if spec is None else spec.identity
@@ -198,13 +199,39 @@ class Library:
                     limits=Limits(),
                     threads=self._threads,
                     batch_size=_BATCH_SIZE,
-                    forget_notes=(BACKGROUND_NOTE,),
+                    forget_notes=(BACKGROUND_NOTE, BANK_NOTE),
                 )
                 if report.complete:
                     self.encoder = encoder
             if report.complete:
-                self._refresh_background()
+                refresh_background(self._store, self.encoder)
         return report
+
+    def read_texts(
+        self, *paths: Place, on_progress: "Callable[[Progress], None]" = _ignore
+    ) -> "OcrReport":
+        """Read the text inside the pictures of folders or files, without any of the whole
+        library, that was not read yet; `add` comes before.
+
+        Every batch is kept as it is finished. Images whose files are not there now, or have
+        changed, stay unread; the report says what to do. Raises InputError for a path that is not
+        in the library and without the extra `ocr`, ModelError where that does not work, and
+        LibraryBusyError when another process is writing.
+        """
+        from visionquery.images.limits import Limits
+        from visionquery.images.ocr import open_reader
+        from visionquery.indexing.ocr import read_texts
+
+        places = [_absolute(path) for path in paths]
+        with self._store.writing():
+            return read_texts(
+                self._store,
+                named_scopes(self._store, places) if places else None,
+                open_reader=lambda: open_reader(threads=1),  # A picture for each of the threads.
+                on_progress=on_progress,
+                limits=Limits(),
+                threads=self._threads,
+            )
 
     def remove(self, *paths: Place) -> "Removal":
         """Forget folders or files; no picture is touched.
@@ -235,19 +262,22 @@ class Library:
         offset: int = 0,
         within: Place | Iterable[Place] = (),
         min_confidence: float | None = None,
+        sort: Sort | None = None,
+        explain: bool = False,
     ) -> Response:
         """Find images by what they show.
 
         `query` is text of the query language, or a tree; `text` names a tree, and only a tree,
         in the response. `within` are indexed folders or files (or one) to answer from.
         `min_confidence` (0..1) is where relevance ends; None is the default, 0 shows everything.
+        `sort` by "date" (newest first) or "path" orders what is relevant; None is "relevance",
+        for a query of filters alone "date". `explain` gives every hit its parts.
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
-        if isinstance(query, str) and text is not None:
-            raise InputError("text names a query that is given as a tree; leave it out.")
-        node = parse(query) if isinstance(query, str) else query
-        shown = query if isinstance(query, str) else text or ""
-        return self._answer(node, shown, limit, offset, within, min_confidence, without=None)
+        node, name = _named(query, text)
+        places = _places(within)
+        wanted = Wanted(limit, offset, sort, min_confidence, places, explain)
+        return answer(self._store, lambda: self.encoder, node, name, wanted)
 
     def similar(
         self,
@@ -263,10 +293,30 @@ class Library:
         Raises InputError when `image` is neither, ImageError when it cannot be decoded.
         """
         term = picture_or_id(image, self._store)
-        itself = term.image_id if isinstance(term, Like) else self._image_id(term.path)
+        itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
+        wanted = Wanted(limit, offset, None, min_confidence, _places(within))
         node = Blend((term,))
-        return self._answer(
-            node, str(image), limit, offset, within, min_confidence, without=itself
+        return answer(self._store, lambda: self.encoder, node, str(image), wanted, without=itself)
+
+    def explain(
+        self,
+        image: Place,
+        query: str | Node,
+        *,
+        text: str | None = None,
+        min_confidence: float | None = None,
+    ) -> Explanation:
+        """Explain why an image, given as a file or an id, is or is not in the answer to a query:
+        its rank among all, and what each part of the query has to do with it.
+
+        Raises QueryError, InputError for an image that is not in the library, ImageError for a
+        file that cannot be read, ModelError.
+        """
+        node, name = _named(query, text)
+        term = picture_or_id(image, self._store)
+        image_id = term.image_id if isinstance(term, Like) else picture_id(term.path)
+        return explain(
+            self._store, lambda: self.encoder, image_id, node, name, min_confidence=min_confidence
         )
 
     def covers(self, place: Place) -> bool:
@@ -284,107 +334,19 @@ class Library:
 
         return library_status(self._store)
 
-    # -- inside ----------------------------------------------------------------------------
-    def _answer(
-        self,
-        node: Node,
-        text: str,
-        limit: int,
-        offset: int,
-        within: Place | Iterable[Place],
-        min_confidence: float | None,
-        *,
-        without: str | None,
-    ) -> Response:
-        from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
-        from visionquery.search.executor import execute
 
-        started = time.perf_counter()
-        _check_whole(limit=limit, offset=offset)
-        check_pictures(node)
-        within = [within] if isinstance(within, str | Path) else within
-        places = [_absolute(place) for place in within]
-        scopes = named_scopes(self._store, places)
-        with self._store.reading():
-            page = execute(
-                self._plan(node),
-                self._store,
-                within=self._candidates(scopes, without),
-                limit=limit,
-                offset=offset,
-                min_confidence=DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence,
-            )
-        return Response(
-            query=text,
-            model=self._store.model.name,
-            exact=True,
-            seconds=time.perf_counter() - started,
-            hits=seen_within(page.hits, places),
-            closest=seen_within(page.closest, places),
-            total=page.total,
-        )
-
-    def _plan(self, node: Node) -> "Plan":
-        from visionquery.search.background import kept_background
-        from visionquery.search.planner import plan
-
-        return plan(
-            node,
-            encoder=self.encoder,
-            store=self._store,
-            background=kept_background(self._store),
-            read_picture=self._read_picture,
-        )
-
-    def _candidates(
-        self, scopes: Sequence[Scope], without: str | None
-    ) -> "NDArray[np.bool_] | None":
-        """The rows to answer from, (row_count,), None for all."""
-        if not scopes and without is None:
-            return None
-        mask = self._store.within(scopes) if scopes else self._store.alive()
-        if without is not None:
-            mask = mask.copy()
-            mask[self._store.find(without)] = False
-        return mask
-
-    def _image_id(self, path: str) -> str:
-        from visionquery.images import decode
-        from visionquery.images.limits import Limits
-
-        return decode.image_id(decode.read(expanded(path), limits=Limits()))
-
-    def _read_picture(self, path: str) -> "Decoded":
-        from visionquery.images import decode
-        from visionquery.images.limits import Limits
-
-        limits = Limits()
-        try:
-            data = decode.read(expanded(path), limits=limits)
-            return decode.decode(data, min_side=2 * self.encoder.image_side, limits=limits)
-        except ImageError as error:
-            raise type(error)(f"The picture {path} cannot be used as a query: {error}.") from error
-
-    def _refresh_background(self) -> None:
-        """Measure anew what no match looks like, once the library has changed enough."""
-        from visionquery.search.background import (
-            is_stale,
-            keep_background,
-            kept_background,
-            measure_background,
-        )
-
-        kept = kept_background(self._store)
-        if kept is None or is_stale(kept, self._store.image_count()):
-            measured = measure_background(self.encoder, self._store)
-            if measured is not None:
-                keep_background(self._store, measured)
+def _named(query: str | Node, text: str | None) -> tuple[Node, str]:
+    """Return the tree of a query, and what names it in an answer."""
+    if isinstance(query, str):
+        if text is not None:
+            raise InputError("text names a query that is given as a tree; leave it out.")
+        return parse(query), query
+    return query, text or ""
 
 
-def _check_whole(*, limit: int, offset: int) -> None:
-    for name, value in (("limit", limit), ("offset", offset)):
-        if not isinstance(value, int):
-            raise InputError(f"{name} is {value!r}; it must be a whole number.")
+def _places(within: Place | Iterable[Place]) -> list[Path]:
+    places = [within] if isinstance(within, str | Path) else within
+    return [_absolute(place) for place in places]
 
 
 def _absolute(place: Place) -> Path:

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Decoded", "Facts", "Matrix", "ModelIdentity", "Pixels", "Vector"]
+__all__ = [
+    "Calibration",
+    "Curve",
+    "Decoded",
+    "Facts",
+    "Line",
+    "Matrix",
+    "ModelIdentity",
+    "Pixels",
+    "Vector",
+]
 
 Pixels = NDArray[np.uint8]
 """RGB picture, shape (height, width, 3), 0..255."""
@@ -56,3 +66,43 @@ class ModelIdentity:
     fingerprint: str
     embed_dim: int
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """slope * (evidence - midpoint), in log-odds; `slope` is above 0."""
+
+    slope: float
+    midpoint: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The monotone curve of a model from evidence to confidence, for one kind of query.
+
+    The confidence in an image is the probability that anything here matches (`presence`, None
+    where that is not asked) times the probability that it is this image (`match`). Evidence is
+    counted in spreads of what does not match: for a match how far a cosine lies above the query's
+    usual ones; for presence how far the best lie above what the best of other queries get, and,
+    `tail` times, above the query's usual ones.
+    """
+
+    match: Line
+    presence: Line | None = None
+    tail: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was fitted for a model on labelled pictures.
+
+    `text` and `picture` are the curves of the two kinds of queries. `exclusion` is the evidence
+    of a match from which on an image counts as what a query excludes. `words` is what an image whose own words
+    (names, captions, keywords) hold all words of the query gains, in log-odds: the weight of the
+    words in the convex combination with the visual score, words / (1 + words), at its scale.
+    """
+
+    text: Curve
+    picture: Curve
+    exclusion: float
+    words: float

@@ -1,5 +1,6 @@
 """`visionquery index PATH…` and `visionquery index --reencode`"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -7,10 +8,11 @@ import typer
 
 from visionquery.cli.options import JsonFlag, LibraryOption, ModelOption, QuietFlag
 from visionquery.cli.output import print_document, say
-from visionquery.cli.session import add_paths, open_for, reencode_library
+from visionquery.cli.session import add_paths, open_for, read_texts, reencode_library
 from visionquery.errors import InputError
+from visionquery.indexing.ocr import OcrReport
 from visionquery.indexing.reencode import ReencodeReport
-from visionquery.indexing.report import IndexReport
+from visionquery.indexing.report import IndexReport, Skipped
 from visionquery.present.text import count, duration, escaped
 
 __all__ = ["index"]
@@ -40,6 +42,14 @@ _ReencodeFlag = Annotated[
         "model answers until all are. Run again, without --model, to go on after an interruption.",
     ),
 ]
+_OcrFlag = Annotated[
+    bool,
+    typer.Option(
+        "--ocr",
+        help="Read the text inside the pictures too, where it was not read yet (needs the extra "
+        "ocr: pip install 'visionquery[ocr]').",
+    ),
+]
 
 
 def index(
@@ -48,6 +58,7 @@ def index(
     model: ModelOption = None,
     moved_from: _MovedFromOption = None,
     reencode: _ReencodeFlag = False,
+    ocr: _OcrFlag = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -57,10 +68,10 @@ def index(
     not there now, or is empty (an unplugged disk), keeps its images.
     """
     if reencode:
-        if paths or moved_from is not None:
+        if paths or moved_from is not None or ocr:
             raise InputError(
-                "--reencode is for the whole library: leave the paths out, and bring folders up "
-                "to date with a visionquery index of its own."
+                "--reencode is for the whole library: leave the paths out, and --ocr, and bring "
+                "folders up to date with a visionquery index of its own."
             )
         _reencode(library, model, json=json, quiet=quiet)
         return
@@ -68,22 +79,30 @@ def index(
         raise InputError("Name the folders or pictures to index: visionquery index PATH")
     if moved_from is not None and len(paths) > 1:
         raise InputError("--moved-from takes one PATH: the place where the folder OLD is now.")
+    if ocr:
+        from visionquery.images.ocr import check_installed
+
+        check_installed()  # It would be a pity to learn it after an hour of encoding.
     new = paths if moved_from is None else []
     with open_for(new, library=library, model=model, quiet=quiet) as opened:
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
         report = add_paths(opened, paths, quiet=quiet)
+        if not (json or quiet):
+            say(summary(report))
+        texts = read_texts(opened, paths, quiet=quiet) if ocr else None
     if json:
-        from visionquery.present.documents import index_document
+        from visionquery.present.documents import index_document, texts_document
 
-        print_document(index_document(report))
-    elif not quiet:
-        say(summary(report))
+        texts_part = {"texts": texts_document(texts)} if texts is not None else {}
+        print_document(index_document(report) | texts_part)
+    elif texts is not None and not quiet:
+        say(_texts_summary(texts))
 
 
 def summary(report: IndexReport) -> str:
     """Return what a run did, in a few lines for a person."""
-    lines = _skipped(report)
+    lines = _skipped(report.skipped, nothing_new=not (report.encoded or report.reused))
     lines += report.notes
     if report.encoded:
         lines.append(_speed(report.encoded, report.seconds, report.images_per_second))
@@ -106,10 +125,20 @@ def summary(report: IndexReport) -> str:
     return "\n".join(lines)
 
 
-def _skipped(report: IndexReport) -> list[str]:
+def _texts_summary(report: OcrReport) -> str:
+    lines = [*_skipped(report.skipped, nothing_new=not report.read), *report.notes]
+    if report.read:
+        speed = f"{report.images_per_second:.1f} images/s"
+        done = f"{count(report.read, 'picture')} in {duration(report.seconds)} ({speed})"
+        lines.append(f"Read the text in {done}: {report.with_text:,} hold some.")
+    elif not report.left:
+        lines.append("No text to read: that of all pictures here was read before.")
+    return "\n".join(lines)
+
+
+def _skipped(skipped: Sequence[Skipped], *, nothing_new: bool) -> list[str]:
     """A line for each file. A run that found nothing new has said them all before."""
-    lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in report.skipped]
-    nothing_new = not (report.encoded or report.reused)
+    lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in skipped]
     if nothing_new and len(lines) > _LINES_AGAIN:
         more = len(lines) - _LINES_AGAIN
         lines[_LINES_AGAIN:] = [f"and {more:,} more; index --json lists them all"]

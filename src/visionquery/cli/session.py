@@ -18,10 +18,18 @@ from visionquery.settings import Settings, load_settings
 from visionquery.store.places import expanded
 
 if TYPE_CHECKING:
+    from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.reencode import ReencodeReport
     from visionquery.indexing.report import IndexReport
 
-__all__ = ["add_paths", "open_for", "open_library", "reencode_library", "settings"]
+__all__ = [
+    "add_paths",
+    "open_for",
+    "open_library",
+    "read_texts",
+    "reencode_library",
+    "settings",
+]
 
 
 def settings(*, library: str | None = None, model: str | None = None) -> Settings:
@@ -89,6 +97,14 @@ def add_paths(library: Library, paths: Sequence[Path], *, quiet: bool) -> "Index
     """Bring the library up to date with folders, showing progress on stderr."""
     with index_progress(sys.stderr, quiet=quiet) as on_progress:
         return library.add(*paths, on_progress=on_progress)
+
+
+def read_texts(library: Library, paths: Sequence[Path], *, quiet: bool) -> "OcrReport":
+    """Read the text in the pictures of folders, showing progress on stderr."""
+    with index_progress(
+        sys.stderr, quiet=quiet, name="Reading text", noun="picture"
+    ) as on_progress:
+        return library.read_texts(*paths, on_progress=on_progress)
 
 
 def reencode_library(*, library: str | None, model: str | None, quiet: bool) -> "ReencodeReport":

@@ -25,6 +25,7 @@ from visionquery.models.spec import (
     Tower,
     artifacts,
 )
+from visionquery.types import Calibration, Curve, Line
 
 __all__ = ["read_spec"]
 
@@ -165,6 +166,7 @@ def _model(table: _Table, *, source: str) -> ModelSpec:
         tokenizer=parts[1],
         source=source,
         folder=None if towers[0].artifact.repo else table.file.parent.absolute(),
+        calibration=_calibration(table),
     )
     if len({artifact.repo is None for artifact in artifacts(spec)}) > 1:
         raise ModelError(f"{table.file}: either all files or none should name a repo.")
@@ -246,3 +248,35 @@ def _tokenizer(table: _Table) -> Tokenizer:
         template=template,
         pad_token=table.text("pad_token", "") or None,
     )
+
+
+def _calibration(table: _Table) -> Calibration | None:
+    if "calibration" not in table.data:
+        return None
+    part = table.table("calibration")
+    with part.all_read():
+        return Calibration(
+            text=_curve(part.table("text")),
+            picture=_curve(part.table("picture")),
+            exclusion=part.number("exclusion"),
+            words=part.number("words"),
+        )
+
+
+def _curve(table: _Table) -> Curve:
+    with table.all_read():
+        part = table.table("match")
+        with part.all_read():
+            match = _line(part)
+        if "presence" not in table.data:
+            return Curve(match)
+        presence = table.table("presence")
+        with presence.all_read():
+            return Curve(match, _line(presence), presence.number("tail"))
+
+
+def _line(table: _Table) -> Line:
+    line = Line(table.number("slope"), table.number("midpoint"))
+    if line.slope <= 0:
+        raise table.wrong("slope", "a number above 0")
+    return line

@@ -14,7 +14,7 @@ from visionquery.models.session import Session, open_session
 from visionquery.models.spec import Artifact, ModelSpec, Tower, artifacts
 from visionquery.models.tokenizer import TextTokenizer, open_tokenizer
 from visionquery.models.weights import require
-from visionquery.types import Decoded, Matrix, ModelIdentity
+from visionquery.types import Calibration, Decoded, Matrix, ModelIdentity
 
 __all__ = ["Encoder", "OnnxEncoder", "load_encoder"]
 
@@ -31,6 +31,10 @@ class Encoder(Protocol):
     @property
     def logit_scale(self) -> float:
         """What the model multiplies cosines with."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What was fitted for the model's confidence, None where nothing was."""
 
     @property
     def image_side(self) -> int:
@@ -77,6 +81,11 @@ class OnnxEncoder:
     def logit_scale(self) -> float:
         """What the model multiplies cosines with."""
         return self.spec.logit_scale
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What was fitted for the model's confidence, None where nothing was."""
+        return self.spec.calibration
 
     @property
     def image_side(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from visionquery.types import ModelIdentity
+from visionquery.types import Calibration, ModelIdentity
 
 __all__ = [
     "PREPROCESSING_VERSION",
@@ -98,7 +98,8 @@ class Tokenizer:
 class ModelSpec:
     """A model as data. `logit_scale` multiplies cosines and `logit_bias` is then added, as in
     training. `folder` holds the files of a folder model, None for files of the hub; `source` is
-    what finds this model again: a catalog name or an absolute folder."""
+    what finds this model again: a catalog name or an absolute folder. `calibration` is None where
+    none was fitted."""
 
     name: str
     summary: str
@@ -114,6 +115,7 @@ class ModelSpec:
     tokenizer: Tokenizer
     source: str
     folder: Path | None
+    calibration: Calibration | None = None
 
     @property
     def identity(self) -> ModelIdentity:

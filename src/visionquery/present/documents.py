@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from visionquery.evaluation import Evaluation
+from visionquery.indexing.ocr import OcrReport
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.indexing.status import LibraryStatus
@@ -17,6 +18,7 @@ __all__ = [
     "render",
     "search_document",
     "status_document",
+    "texts_document",
 ]
 
 
@@ -70,6 +72,21 @@ def index_document(report: IndexReport) -> dict[str, object]:
         "seconds": round(report.seconds, 3),
         "images_per_second": round(report.images_per_second, 2),
         "stages": {name: round(s, 3) for name, s in asdict(report.stages).items()},
+        "notes": list(report.notes),
+    }
+
+
+def texts_document(report: OcrReport) -> dict[str, object]:
+    """Return `{"read", "with_text", "left", "images", "skipped", "seconds",
+    "images_per_second", "notes"}`."""
+    return {
+        "read": report.read,
+        "with_text": report.with_text,
+        "left": report.left,
+        "images": report.images,
+        "skipped": [asdict(skipped) for skipped in report.skipped],
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.images_per_second, 2),
         "notes": list(report.notes),
     }
 

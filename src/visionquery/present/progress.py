@@ -20,14 +20,16 @@ OnDownload = Callable[[str, int, int], None]
 
 
 @contextmanager
-def index_progress(stream: TextIO, *, quiet: bool) -> Iterator[OnProgress]:
-    """Give a callback that shows an indexing run's state on `stream`."""
+def index_progress(
+    stream: TextIO, *, quiet: bool, name: str = "Indexing", noun: str = "file"
+) -> Iterator[OnProgress]:
+    """Give a callback that shows a run's state on `stream`: what it does, and to what."""
     with _shown(stream, quiet=quiet) as show:
         yield lambda progress: show(
-            "Indexing",
+            name,
             progress.done,
             progress.total,
-            f"{progress.done:,} of {count(progress.total, 'file')}{_rate_and_eta(progress)}",
+            f"{progress.done:,} of {count(progress.total, noun)}{_rate_and_eta(progress)}",
         )
 
 

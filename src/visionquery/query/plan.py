@@ -7,17 +7,43 @@ be run anywhere its vectors' model is known by `fingerprint`, without grammar or
 from dataclasses import dataclass
 
 from visionquery.query.ast import Filter
-from visionquery.types import Matrix
+from visionquery.types import Calibration, Matrix
 
-__all__ = ["AllOf", "AnyOf", "Expression", "FilterRef", "Negation", "Null", "Plan", "ProbeRef"]
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Expression",
+    "FilterRef",
+    "Negation",
+    "Null",
+    "Plan",
+    "Probe",
+    "ProbeRef",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """Cosines of everyday captions with a library's images: mean and standard deviation."""
+    """What images score on captions of other things: mean and standard deviation of the cosine
+    less the image's bias, and the mean of the biases."""
 
     mean: float
     std: float
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a vector of a plan stands for.
+
+    `text` is its part of the query, as query text. `is_text` tells that it was made of words
+    alone. `phrases` are the units to look for among the words of files, each as alternatives
+    ("dogs", "dog") in the form of `store.words.words_of`.
+    """
+
+    text: str
+    is_text: bool
+    phrases: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +62,14 @@ class FilterRef:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """One minus the part, which is here believed on little evidence."""
+    """One minus the part, which is here believed on little evidence.
+
+    Where the part is a probe, `beside` are probes that are asked for next to it, as (index,
+    likeness): as much of its evidence as theirs explains does not count against an image.
+    """
 
     part: "Expression"
+    beside: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +93,15 @@ Expression = ProbeRef | FilterRef | Negation | AllOf | AnyOf
 class Plan:
     """What to compute.
 
-    `probes`: unit rows, (p, embed_dim), p may be 0 for a query of filters alone. `nulls[i]`
-    helps to calibrate probe i; with None its own scores over the whole library do it alone.
-    `fingerprint` names the model that made the probes.
+    `vectors`: unit rows, (p, embed_dim), p may be 0 for a query of filters alone, of the `probes`.
+    `null` and `calibration` turn their cosines into confidence; without a null the scores of each
+    probe over the whole library do it alone. `fingerprint` names the model of the vectors.
     """
 
-    probes: Matrix
-    nulls: tuple[Null | None, ...]
+    vectors: Matrix
+    probes: tuple[Probe, ...]
     filters: tuple[Filter, ...]
     expression: Expression
+    null: Null | None
+    calibration: Calibration
     fingerprint: str

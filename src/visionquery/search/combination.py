@@ -1,27 +1,30 @@
 """Evaluate a plan's expression over images: truth from filters, log-odds from probes."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visionquery.query.plan import AllOf, AnyOf, Expression, FilterRef, Negation, ProbeRef
 from visionquery.search.calibrate import LogOdds, all_of
+from visionquery.search.evidence import Evidence, Mask
 
-__all__ = ["Mask", "combined", "holds", "positive_probes"]
-
-Mask = NDArray[np.bool_]
-"""Which images, shape (n,)."""
+__all__ = ["combined", "holds", "leaves"]
 
 
 def _has_probe(expression: Expression) -> bool:
+    return any(isinstance(leaf, ProbeRef) for leaf, _ in leaves(expression))
+
+
+def leaves(
+    expression: Expression, *, negated: bool = False
+) -> list[tuple[ProbeRef | FilterRef, bool]]:
+    """Return the probes and filters of an expression in order, each with whether it stands below
+    an odd number of negations."""
     match expression:
-        case ProbeRef():
-            return True
-        case FilterRef():
-            return False
+        case ProbeRef() | FilterRef():
+            return [(expression, negated)]
         case Negation(part):
-            return _has_probe(part)
+            return leaves(part, negated=not negated)
         case AllOf(parts) | AnyOf(parts):
-            return any(_has_probe(part) for part in parts)
+            return [leaf for part in parts for leaf in leaves(part, negated=negated)]
 
 
 def holds(expression: Expression, masks: list[Mask]) -> Mask:
@@ -41,28 +44,24 @@ def holds(expression: Expression, masks: list[Mask]) -> Mask:
             raise AssertionError("a probe has no truth, only odds")
 
 
-def combined(
-    expression: Expression,
-    odds: list[LogOdds],
-    suspicions: list[LogOdds],
-    masks: list[Mask],
-) -> LogOdds:
+def combined(expression: Expression, evidence: Evidence, *, negated: bool = False) -> LogOdds:
     """Return the log-odds, (n,), of an expression; what filters alone decide is infinite.
 
-    `odds` are those of the probes and `suspicions` those that count below an odd number of
-    negations, `masks` those of the filters, each (n,), by index.
+    Below an odd number of negations (`negated`) a probe counts on little evidence.
     """
     if not _has_probe(expression):
-        return np.where(holds(expression, masks), np.inf, -np.inf)
+        return np.where(holds(expression, evidence.masks), np.inf, -np.inf)
     match expression:
         case ProbeRef(index):
-            return odds[index]
+            return evidence.suspicion(index) if negated else evidence.odds(index)
+        case Negation(ProbeRef(index), beside) if not negated:
+            return -evidence.suspicion(index, beside)
         case Negation(part):
-            return -combined(part, suspicions, odds, masks)
+            return -combined(part, evidence, negated=not negated)
         case AllOf(parts):
-            return _conjunction(parts, odds, suspicions, masks)
+            return _conjunction(parts, evidence, negated=negated)
         case AnyOf(parts):
-            every = [combined(part, odds, suspicions, masks) for part in parts]
+            every = [combined(part, evidence, negated=negated) for part in parts]
             largest: LogOdds = np.maximum.reduce(every)
             return largest
         case FilterRef():
@@ -70,29 +69,13 @@ def combined(
 
 
 def _conjunction(
-    parts: tuple[Expression, ...],
-    odds: list[LogOdds],
-    suspicions: list[LogOdds],
-    masks: list[Mask],
+    parts: tuple[Expression, ...], evidence: Evidence, *, negated: bool
 ) -> LogOdds:
     soft = [part for part in parts if _has_probe(part)]
-    values = [combined(part, odds, suspicions, masks) for part in soft]
+    values = [combined(part, evidence, negated=negated) for part in soft]
     asked = [v for part, v in zip(soft, values, strict=True) if not isinstance(part, Negation)]
     excluded = [v for part, v in zip(soft, values, strict=True) if isinstance(part, Negation)]
-    hard = [holds(part, masks) for part in parts if not _has_probe(part)]
+    hard = [holds(part, evidence.masks) for part in parts if not _has_probe(part)]
     # One soft part passes untouched: a round trip through its probability would round it.
     value = values[0] if len(values) == 1 else all_of(asked, excluded)
     return np.where(np.logical_and.reduce(hard), value, -np.inf) if hard else value
-
-
-def positive_probes(expression: Expression, *, negated: bool = False) -> set[int]:
-    """Return the probes that are asked for: those below an even number of negations."""
-    match expression:
-        case ProbeRef(index):
-            return set() if negated else {index}
-        case FilterRef():
-            return set()
-        case Negation(part):
-            return positive_probes(part, negated=not negated)
-        case AllOf(parts) | AnyOf(parts):
-            return {i for part in parts for i in positive_probes(part, negated=negated)}

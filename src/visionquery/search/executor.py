@@ -4,36 +4,38 @@ Ranking is on log-odds, so a query that is one probe comes out in exact order of
 where the confidence rounds to 1. Equal images are ordered by id, never by row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import InputError, ModelMismatchError
-from visionquery.query.plan import Plan
+from visionquery.query.plan import Plan, ProbeRef
 from visionquery.search.calibrate import (
     DEFAULT_MIN_CONFIDENCE,
     LogOdds,
     confidence,
-    log_odds,
     log_odds_of,
-    scale_of,
-    suspicion,
 )
-from visionquery.search.combination import Mask, combined, holds, positive_probes
-from visionquery.search.result import Hit, Page
+from visionquery.search.combination import combined, leaves
+from visionquery.search.evidence import Evidence, Mask, gather
+from visionquery.search.explanation import parts_of
+from visionquery.search.result import Explanation, Hit, Page, Part, Sort
 from visionquery.store.base import ImageRecord, Store
 
-__all__ = ["execute"]
+__all__ = ["execute", "explain"]
 
 _CHUNK = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidates:
-    """Images that may be in the answer: rows (n,), log-odds (n,), and cosines (n,), which is
-    None where no positive probe gives one."""
+    """Images that may be in the answer: rows (n,), log-odds (n,), which are -inf where a filter
+    leaves one out, and cosines (n,), None where no probe is asked for."""
 
+    plan: Plan
+    evidence: Evidence
     rows: NDArray[np.intp]
     odds: LogOdds
     cosines: NDArray[np.float64] | None
@@ -47,46 +49,63 @@ def execute(
     limit: int = 20,
     offset: int = 0,
     min_confidence: float = DEFAULT_MIN_CONFIDENCE,
+    sort: Sort | None = None,
+    parts: bool = False,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
     `within`, (row_count,), narrows the answer to some rows, None is all; where others may write,
-    make it inside the `store.reading()` that this call stands in. A plan of filters alone
-    gives every match, newest first, then by path. Raises ModelMismatchError for a plan made with
+    make it inside the `store.reading()` that this call stands in. `sort` by date or path orders
+    only what is relevant. None is relevance, and for a plan of filters alone, which gives every
+    match, by date. `parts` explains every hit. Raises ModelMismatchError for a plan made with
     another model, InputError for a limit, offset or confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
     with store.reading():
-        alive = store.alive()
-        rows = np.flatnonzero(alive if within is None else alive & within)
-        masks = [store.matching(test)[rows] for test in plan.filters]
-        if not len(plan.probes):
-            chosen = rows[holds(plan.expression, masks)]
-            return _filtered(store, chosen, limit=limit, offset=offset)
-        candidates = _candidates(
-            plan, store.scores(plan.probes), alive=alive, rows=rows, masks=masks
-        )
-        return _page(
-            store, candidates, limit=limit, offset=offset, least=log_odds_of(min_confidence)
-        )
+        candidates = _candidates(plan, store, within)
+        least = log_odds_of(min_confidence)
+        if not plan.probes and sort in (None, "relevance"):
+            sort = "date"
+        if sort in (None, "relevance"):
+            order, total = _best_page(store, candidates, limit=limit, offset=offset, least=least)
+        else:
+            order, total = _sorted_page(store, candidates, limit, offset, least, by=sort)
+        hits = _hits(store, candidates, order, first_rank=offset + 1, parts=parts)
+    relevant = min(max(total - offset, 0), len(hits))
+    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total)
 
 
-def _candidates(
+def explain(
     plan: Plan,
-    cosines: NDArray[np.float32],
+    store: Store,
+    row: int,
     *,
-    alive: Mask,
-    rows: NDArray[np.intp],
-    masks: list[Mask],
-) -> _Candidates:
-    # From all images, never from those of a filter or a folder: they do not change confidence.
-    scales = [scale_of(cosines[i, alive], null) for i, null in enumerate(plan.nulls)]
-    odds = [log_odds(cosines[i, rows], scale) for i, scale in enumerate(scales)]
-    suspicions = [suspicion(cosines[i, rows], scale) for i, scale in enumerate(scales)]
-    value = combined(plan.expression, odds, suspicions, masks)
-    possible = value > -np.inf
-    kept = rows[possible]
-    return _Candidates(kept, value[possible], _mean_cosine(plan, cosines, kept))
+    text: str,
+    min_confidence: float = DEFAULT_MIN_CONFIDENCE,
+) -> Explanation:
+    """Return why the image of a row is, or is not, in the answer to a plan, which `text` names.
+
+    Raises ModelMismatchError for a plan made with another model, InputError for a confidence
+    without meaning.
+    """
+    _check(plan, store, limit=1, offset=0, min_confidence=min_confidence)
+    with store.reading():
+        candidates = _candidates(plan, store, None)
+        place = int(np.searchsorted(candidates.rows, row))
+        (hit,) = _hits(store, candidates, [place], first_rank=1, parts=True)
+    odds = candidates.odds
+    rank = None if odds[place] == -np.inf else 1 + int(np.count_nonzero(odds > odds[place]))
+    return Explanation(text, store.model.name, hit, rank, min_confidence, len(candidates.rows))
+
+
+def _candidates(plan: Plan, store: Store, within: Mask | None) -> _Candidates:
+    alive = store.alive()
+    rows = np.flatnonzero(alive if within is None else alive & within)
+    # Scales come from all images, never from those of a filter or a folder, so that neither
+    # changes a confidence.
+    evidence = gather(plan, store, rows=rows, alive=alive)
+    odds = combined(plan.expression, evidence)
+    return _Candidates(plan, evidence, rows, odds, _mean_cosine(plan, evidence))
 
 
 def _check(plan: Plan, store: Store, *, limit: int, offset: int, min_confidence: float) -> None:
@@ -106,90 +125,99 @@ def _check(plan: Plan, store: Store, *, limit: int, offset: int, min_confidence:
         raise InputError(f"The confidence {min_confidence} is outside 0 to 1; give one inside.")
 
 
-def _mean_cosine(
-    plan: Plan, cosines: NDArray[np.float32], rows: NDArray[np.intp]
-) -> NDArray[np.float64] | None:
-    """Return the mean cosine, (len(rows),), of the probes that are asked for, not excluded."""
-    positive = sorted(positive_probes(plan.expression))
-    if not positive:
+def _mean_cosine(plan: Plan, evidence: Evidence) -> NDArray[np.float64] | None:
+    """Return the mean cosine, (n,), of the probes that are asked for, not excluded."""
+    asked = {
+        leaf.index
+        for leaf, negated in leaves(plan.expression)
+        if isinstance(leaf, ProbeRef) and not negated
+    }
+    if not asked:
         return None
-    total = np.zeros(len(rows))
-    for index in positive:
-        total += cosines[index, rows]
-    return total / len(positive)
+    if len(asked) == 1:
+        return np.asarray(evidence.cosines[asked.pop()], dtype=np.float64)
+    return np.asarray(evidence.cosines[sorted(asked)].mean(axis=0, dtype=np.float64))
 
 
-def _page(store: Store, candidates: _Candidates, *, limit: int, offset: int, least: float) -> Page:
-    total = int(np.count_nonzero(candidates.odds >= least))
-    order, ties = _best(candidates, offset + limit)
+def _best_page(
+    store: Store, candidates: _Candidates, *, limit: int, offset: int, least: float
+) -> tuple[list[int], int]:
+    """Return the places of a page's candidates, best first, and how many are relevant in all."""
+    possible = candidates.odds > -np.inf
+    total = int(np.count_nonzero(possible & (candidates.odds >= least)))
+    order, ties = _best(candidates, min(offset + limit, int(np.count_nonzero(possible))))
     if offset >= len(order):
-        return Page((), (), total)
+        return [], total
     last = min(offset + limit, len(order)) - 1
     # The page, and all that is equal to its first or last image, so that ids can decide.
     window = np.flatnonzero((ties >= ties[offset]) & (ties <= ties[last]))
-    records = store.records(candidates.rows[order[window]].tolist())
-    in_order = sorted(zip(ties[window], records, order[window], strict=True), key=_tie_key)
+    places = order[window]
+    ids = [record.image_id for record in store.records(candidates.rows[places].tolist())]
+    in_order = sorted(zip(ties[window].tolist(), ids, places.tolist(), strict=True))
     start = offset - int(window[0])
-    shown = in_order[start : start + last + 1 - offset]
-    places = np.array([place for _, _, place in shown])
-    odds = candidates.odds[places]
-    scores = None if candidates.cosines is None else candidates.cosines[places]
-    hits = [
-        _hit(
-            record,
-            rank=offset + i + 1,
-            score=None if scores is None else float(scores[i]),
-            certainty=float(certainty),
-        )
-        for i, ((_, record, _), certainty) in enumerate(zip(shown, confidence(odds), strict=True))
-    ]
-    relevant = int(np.count_nonzero(odds >= least))
-    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total)
-
-
-def _tie_key(entry: tuple[int, ImageRecord, int]) -> tuple[int, str]:
-    tie, record, _ = entry
-    return int(tie), record.image_id
+    return [place for _, _, place in in_order[start : start + last + 1 - offset]], total
 
 
 def _best(candidates: _Candidates, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of the best `count` images and all that equal the last, best first, and
     for each the number, rising, of its group of equals."""
     odds = candidates.odds
-    places = np.arange(len(odds))
-    if count < len(odds):
-        cut = len(odds) - count
-        places = np.flatnonzero(odds >= np.partition(odds, cut)[cut])
+    if not count:
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+    cut = len(odds) - count
+    places = np.flatnonzero(odds >= np.partition(odds, cut)[cut])
     cosines = np.zeros(len(odds)) if candidates.cosines is None else candidates.cosines
     order = places[np.lexsort((-cosines[places], -odds[places]))]
     changes = (np.diff(cosines[order]) != 0) | (odds[order][1:] != odds[order][:-1])
-    return order, np.concatenate([np.zeros(1, dtype=np.intp), np.cumsum(changes)])[: len(order)]
+    return order, np.concatenate([np.zeros(1, dtype=np.intp), np.cumsum(changes)])
 
 
-def _filtered(store: Store, rows: NDArray[np.intp], *, limit: int, offset: int) -> Page:
-    """Return a page of images that filters alone chose: newest first, undated last, then path."""
-    best: list[ImageRecord] = []
-    for start in range(0, len(rows), _CHUNK):
-        best += store.records(rows[start : start + _CHUNK].tolist())
-        best.sort(key=lambda record: (record.paths[:1], record.image_id))
-        best.sort(key=lambda record: record.facts.taken_at or "", reverse=True)
+def _sorted_page(
+    store: Store, candidates: _Candidates, limit: int, offset: int, least: float, *, by: Sort
+) -> tuple[list[int], int]:
+    """Return the places of a page of what is relevant, sorted by date or path, and how many are
+    relevant in all; where nothing is, of what comes closest."""
+    is_relevant = (candidates.odds >= least) & (candidates.odds > -np.inf)
+    chosen = np.flatnonzero(is_relevant)
+    if not len(chosen):
+        return _best_page(store, candidates, limit=limit, offset=offset, least=least)
+    best: list[tuple[ImageRecord, int]] = []
+    for start in range(0, len(chosen), _CHUNK):
+        places = chosen[start : start + _CHUNK]
+        records = store.records(candidates.rows[places].tolist())
+        best += zip(records, places.tolist(), strict=True)
+        best.sort(key=lambda one: (one[0].paths[:1], one[0].image_id))
+        if by == "date":  # newest first, undated last
+            best.sort(key=lambda one: one[0].facts.taken_at or "", reverse=True)
         del best[offset + limit :]
-    hits = [
-        _hit(record, rank=offset + i + 1, score=None, certainty=1.0)
-        for i, record in enumerate(best[offset:])
+    return [place for _, place in best[offset:]], len(chosen)
+
+
+def _hits(
+    store: Store, candidates: _Candidates, places: Sequence[int], *, first_rank: int, parts: bool
+) -> list[Hit]:
+    if not places:
+        return []
+    rows = candidates.rows[list(places)].tolist()
+    explained: list[tuple[Part, ...]] = [()] * len(rows)
+    if parts:
+        explained = parts_of(
+            candidates.plan, candidates.evidence, store, places=places, rows=rows
+        )
+    certainty = confidence(candidates.odds[list(places)])
+    scores = candidates.cosines
+    return [
+        Hit(
+            rank=first_rank + i,
+            score=None if scores is None else float(scores[place]),
+            confidence=float(certainty[i]),
+            image_id=record.image_id,
+            path=record.paths[0] if record.paths else None,
+            paths=record.paths,
+            width=record.facts.width,
+            height=record.facts.height,
+            taken_at=record.facts.taken_at,
+            parts=explained[i],
+        )
+        for i, (place, record) in enumerate(zip(places, store.records(rows), strict=True))
     ]
-    return Page(tuple(hits), (), len(rows))
-
-
-def _hit(record: ImageRecord, *, rank: int, score: float | None, certainty: float) -> Hit:
-    return Hit(
-        rank=rank,
-        score=score,
-        confidence=certainty,
-        image_id=record.image_id,
-        path=record.paths[0] if record.paths else None,
-        paths=record.paths,
-        width=record.facts.width,
-        height=record.facts.height,
-        taken_at=record.facts.taken_at,
-    )

@@ -1,12 +1,12 @@
 """Tree to plan: encode what is described, look up what is named, keep the logic as an expression.
 
-A blend of one term is exactly that term's vector. In a blend of several, each vector is first
-taken from the middle of its modality (texts and pictures of one model lie in different regions),
-so that a weight means the same for both.
+A blend of one term is exactly that term's vector. In a blend of words and pictures, each vector is
+first taken from the middle of its modality (texts and pictures of one model lie in different
+regions), so that a weight means the same for both; where all are of one kind there is no need.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,15 +19,20 @@ from visionquery.query.plan import (
     Expression,
     FilterRef,
     Negation,
-    Null,
     Plan,
+    Probe,
     ProbeRef,
 )
+from visionquery.query.wording import unparse
 from visionquery.search.background import Background
+from visionquery.search.calibrate import DEFAULT_CALIBRATION
+from visionquery.search.phrases import phrases_of
 from visionquery.store.base import Store
 from visionquery.types import Decoded, Matrix, Vector
 
 __all__ = ["plan"]
+
+_LEAST_LENGTH = 1e-6
 
 _Key = tuple[type[Term], str]
 """What makes two terms the same vector: the weight does not."""
@@ -53,7 +58,7 @@ def plan(
 
     All texts are encoded in one batch, all pictures in another, the same term once; the encoder
     is not run when the query has neither. Without a background, texts are calibrated by their
-    own scores and blends are not centred. Raises InputError for a `like:` that names no image or
+    own scores and nothing is centred. Raises InputError for a `like:` that names no image or
     several and for a blend whose terms cancel out; passes on ImageError from `read_picture`.
     """
     numbering = _Numbering(blends={}, filters={})
@@ -62,11 +67,15 @@ def plan(
     vectors = _term_vectors(blends, encoder=encoder, store=store, read_picture=read_picture)
     probes = [_blended(blend, vectors, background) for blend in blends]
     empty = np.empty((0, encoder.identity.embed_dim), dtype=np.float32)
+    stacked = np.stack(probes) if probes else empty
+    likeness = _likeness(blends, stacked, background)
     return Plan(
-        probes=np.stack(probes) if probes else empty,
-        nulls=tuple(_null(blend, background) for blend in blends),
+        vectors=stacked,
+        probes=tuple(_probe(blend) for blend in blends),
         filters=tuple(numbering.filters),
-        expression=expression,
+        expression=_with_neighbours(expression, likeness),
+        null=None if background is None else background.null,
+        calibration=encoder.calibration or DEFAULT_CALIBRATION,
         fingerprint=encoder.identity.fingerprint,
     )
 
@@ -85,12 +94,52 @@ def _expression(node: Node, numbering: _Numbering) -> Expression:
             return AnyOf(tuple(_expression(part, numbering) for part in parts))
 
 
-def _null(blend: Blend, background: Background | None) -> Null | None:
-    match blend.terms:
-        case (Text(),) if background is not None:
-            return background.null
+def _probe(blend: Blend) -> Probe:
+    texts = [term for term in blend.terms if isinstance(term, Text)]
+    return Probe(unparse(blend), len(texts) == len(blend.terms), phrases_of(texts))
+
+
+def _likeness(blends: list[Blend], vectors: Matrix, background: Background | None) -> Matrix:
+    """Return how alike probes are, (p, p): the cosine of descriptions from the middle of all
+    texts, where it is above 0; 0 between others."""
+    is_text = np.array([_probe(blend).is_text for blend in blends], dtype=np.bool_)
+    if background is None or not is_text.any():
+        return np.zeros((len(blends), len(blends)), dtype=np.float32)
+    apart = vectors - background.text_mean
+    apart /= np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), _LEAST_LENGTH)
+    alike = np.maximum(apart @ apart.T, 0.0) * np.outer(is_text, is_text)
+    return np.asarray(alike, dtype=np.float32)
+
+
+def _with_neighbours(expression: Expression, likeness: Matrix) -> Expression:
+    """Tell each excluded probe of a conjunction what is asked for beside it."""
+    match expression:
+        case AllOf(parts):
+            asked = [part.index for part in parts if isinstance(part, ProbeRef)]
+            return AllOf(
+                tuple(
+                    replace(part, beside=_beside(part.part.index, asked, likeness))
+                    if isinstance(part, Negation) and isinstance(part.part, ProbeRef)
+                    else _with_neighbours(part, likeness)
+                    for part in parts
+                )
+            )
+        case AnyOf(parts):
+            return AnyOf(tuple(_with_neighbours(part, likeness) for part in parts))
+        case Negation(part):
+            return Negation(_with_neighbours(part, likeness))
         case _:
-            return None
+            return expression
+
+
+def _beside(
+    excluded: int, asked: Sequence[int], likeness: Matrix
+) -> tuple[tuple[int, float], ...]:
+    """Return the probe asked for that is most like the excluded one: those that are like it are
+    like each other, and must not explain the same twice."""
+    alike = [(index, float(likeness[excluded, index])) for index in asked]
+    best = max(alike, key=lambda one: one[1], default=None)
+    return () if best is None or best[1] <= 0 else (best,)
 
 
 def _term_vectors(
@@ -141,8 +190,10 @@ def _stored(image_id: str, store: Store) -> Vector:
 def _blended(blend: Blend, vectors: dict[_Key, Vector], background: Background | None) -> Vector:
     if len(blend.terms) == 1:
         return vectors[_key(blend.terms[0])]
+    is_mixed = len({isinstance(term, Text) for term in blend.terms}) > 1
+    middle = background if is_mixed else None
     weighted = [
-        np.float32(term.weight) * _centred(vectors[_key(term)], term, background)
+        np.float32(term.weight) * _centred(vectors[_key(term)], term, middle)
         for term in blend.terms
     ]
     return _unit(np.sum(weighted, axis=0))
@@ -157,7 +208,7 @@ def _centred(vector: Vector, term: Term, background: Background | None) -> Vecto
 
 def _unit(vector: Vector) -> Vector:
     length = np.linalg.norm(vector)
-    if length < 1e-6:
+    if length < _LEAST_LENGTH:
         raise InputError(
             "The parts of the query cancel each other out and leave nothing to look for; "
             "change a weight, or join them with AND."

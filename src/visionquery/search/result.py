@@ -3,8 +3,30 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["Hit", "Page", "Response", "seen_within"]
+__all__ = ["Explanation", "Hit", "Page", "Part", "Response", "Sort", "seen_within"]
+
+Sort = Literal["relevance", "date", "path"]
+"""Order of an answer: best first; newest first, undated last; by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of a query has to do with one image.
+
+    `text` is the part as query text, `kind` what it is. `confidence`, 0..1, says how sure it is
+    that the image shows the part, 1 or 0 for a filter; of a part that is `excluded` little is
+    wanted. `score` is the cosine, None for a filter. `words` are the words of the part that stand
+    in the image's names, caption, keywords or text.
+    """
+
+    text: str
+    kind: Literal["description", "picture", "filter"]
+    excluded: bool
+    confidence: float
+    score: float | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +36,7 @@ class Hit:
     `rank` counts from 1 over the whole answer, whatever the offset. `score` is the cosine (mean
     cosine of the probes that are asked for, where there are several), None where no vector was
     compared; `confidence` is 0..1. `path` is the first of `paths`, all absolute; `width` and
-    `height` are pixels; `taken_at` is ISO 8601.
+    `height` are pixels; `taken_at` is ISO 8601. `parts` explain it, where that was asked for.
     """
 
     rank: int
@@ -26,6 +48,7 @@ class Hit:
     width: int
     height: int
     taken_at: str | None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +82,28 @@ class Response:
 
     def __len__(self) -> int:
         return len(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an image is, or is not, in the answer to a query.
+
+    `hit` is the image with its parts; its rank counts all images in order of relevance, and is
+    None where a filter leaves the image out. `min_confidence` is where relevance ends; `images`
+    is how many were compared.
+    """
+
+    query: str
+    model: str
+    hit: Hit
+    rank: int | None
+    min_confidence: float
+    images: int
+
+    @property
+    def is_relevant(self) -> bool:
+        """Whether the image is in the answer."""
+        return self.rank is not None and self.hit.confidence >= self.min_confidence
 
 
 def seen_within(hits: tuple[Hit, ...], places: Sequence[Path]) -> tuple[Hit, ...]:

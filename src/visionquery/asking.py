@@ -1,0 +1,201 @@
+"""From a tree and what a person wants of its answer to a response."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from visionquery.errors import ImageError, InputError
+from visionquery.indexing.places import named_scopes
+from visionquery.opening import check_pictures
+from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
+from visionquery.search.result import Explanation, Response, Sort, seen_within
+from visionquery.store.base import Scope, Store
+from visionquery.store.places import expanded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from visionquery.models.encoder import Encoder
+    from visionquery.query.plan import Plan
+    from visionquery.types import Decoded
+
+__all__ = ["Wanted", "answer", "explain", "picture_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of an answer: its page, the order, where relevance ends (0..1, None for the
+    default), folders or files to answer from (all where there are none), and whether every hit
+    is explained."""
+
+    limit: int = 20
+    offset: int = 0
+    sort: Sort | None = None
+    min_confidence: float | None = None
+    within: Sequence[Path] = ()
+    parts: bool = False
+
+
+def answer(
+    store: Store,
+    encoder: Callable[[], Encoder],
+    node: Node,
+    text: str,
+    wanted: Wanted,
+    *,
+    without: str | None = None,
+) -> Response:
+    """Return the answer to a tree, which `text` names; the image `without` is left out.
+
+    `encoder` is called once what is wanted is known to make sense. Raises InputError for what does
+    not, for pictures that are not there and folders that are not indexed; ImageError, ModelError.
+    """
+    from visionquery.search.executor import execute
+
+    started = time.perf_counter()
+    _check(wanted)
+    check_pictures(node)
+    scopes = named_scopes(store, wanted.within)
+    with store.reading():
+        _check_texts(node, store)
+        page = execute(
+            _planned(store, encoder(), node),
+            store,
+            within=_candidates(store, scopes, without),
+            limit=wanted.limit,
+            offset=wanted.offset,
+            min_confidence=_least(wanted.min_confidence),
+            sort=wanted.sort,
+            parts=wanted.parts,
+        )
+    return Response(
+        query=text,
+        model=store.model.name,
+        exact=True,
+        seconds=time.perf_counter() - started,
+        hits=seen_within(page.hits, wanted.within),
+        closest=seen_within(page.closest, wanted.within),
+        total=page.total,
+    )
+
+
+def explain(
+    store: Store,
+    encoder: Callable[[], Encoder],
+    image_id: str,
+    node: Node,
+    text: str,
+    *,
+    min_confidence: float | None,
+) -> Explanation:
+    """Return why a stored image is, or is not, in the answer to a tree, which `text` names.
+
+    Raises as `answer` does, and InputError for an image that is not stored.
+    """
+    from visionquery.search import executor
+
+    check_pictures(node)
+    with store.reading():
+        _check_texts(node, store)
+        rows = store.find(image_id)
+        if len(rows) != 1:
+            raise InputError("The picture is not in the library; index it first.")
+        return executor.explain(
+            _planned(store, encoder(), node),
+            store,
+            rows[0],
+            text=text,
+            min_confidence=_least(min_confidence),
+        )
+
+
+def picture_id(path: str) -> str:
+    """Return the id of the image that a file is. Raises ImageError when it cannot be read."""
+    from visionquery.images import decode
+    from visionquery.images.limits import Limits
+
+    return decode.image_id(decode.read(expanded(path), limits=Limits()))
+
+
+def _planned(store: Store, encoder: Encoder, node: Node) -> Plan:
+    from visionquery.search.background import kept_background
+    from visionquery.search.planner import plan
+
+    return plan(
+        node,
+        encoder=encoder,
+        store=store,
+        background=kept_background(store),
+        read_picture=lambda path: _picture(path, encoder),
+    )
+
+
+def _candidates(
+    store: Store, scopes: Sequence[Scope], without: str | None
+) -> NDArray[np.bool_] | None:
+    """Return the rows to answer from, (row_count,), None for all."""
+    if not scopes and without is None:
+        return None
+    mask = store.within(scopes) if scopes else store.alive()
+    if without is not None:
+        mask = mask.copy()
+        mask[store.find(without)] = False
+    return mask
+
+
+def _picture(path: str, encoder: Encoder) -> Decoded:
+    from visionquery.images import decode
+    from visionquery.images.limits import Limits
+
+    limits = Limits()
+    try:
+        data = decode.read(expanded(path), limits=limits)
+        return decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
+    except ImageError as error:
+        raise type(error)(f"The picture {path} cannot be used as a query: {error}.") from error
+
+
+def _least(min_confidence: float | None) -> float:
+    from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
+
+    return DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
+
+
+def _check(wanted: Wanted) -> None:
+    for name, value in (("limit", wanted.limit), ("offset", wanted.offset)):
+        if not isinstance(value, int):
+            raise InputError(f"{name} is {value!r}; it must be a whole number.")
+    orders = get_args(Sort)
+    if wanted.sort is not None and wanted.sort not in orders:
+        raise InputError(f"An answer cannot be sorted by {wanted.sort!r}: give {_listed(orders)}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _check_texts(node: Node, store: Store) -> None:
+    """Raise InputError where a query asks for text in pictures and none was ever read: an empty
+    answer would say that none of them has it."""
+    if _asks_for_text(node) and not store.text_read().any():
+        raise InputError(
+            "text: looks at the text that was read in pictures, and in this library none was read "
+            "so far. Read it with: visionquery index --ocr FOLDER"
+        )
+
+
+def _asks_for_text(node: Node) -> bool:
+    match node:
+        case Filter(field):
+            return field == "text"
+        case Not(part):
+            return _asks_for_text(part)
+        case And(parts) | Or(parts):
+            return any(map(_asks_for_text, parts))
+        case Blend():
+            return False

@@ -1,0 +1,106 @@
+"""What is known of the candidates for each probe of a plan, computed when first asked for."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.query.plan import Plan
+from visionquery.search.calibrate import (
+    LogOdds,
+    Scale,
+    log_odds,
+    picture_scale,
+    suspicion,
+    text_scale,
+)
+from visionquery.search.phrases import share_held
+from visionquery.store.base import Store
+
+__all__ = ["Evidence", "Mask", "gather"]
+
+Mask = NDArray[np.bool_]
+"""Which images, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Cosines, words and scales of n candidates for p probes.
+
+    `cosines` is (p, n). `scales` are measured on the whole library, whatever the candidates.
+    `gains[i]`, (n,), is what the words of files add to probe i in log-odds, None for nothing.
+    `masks` are those of the filters, each (n,).
+    """
+
+    plan: Plan
+    cosines: NDArray[np.float32]
+    scales: list[Scale]
+    gains: list[NDArray[np.float64] | None]
+    masks: list[Mask]
+    _odds: dict[int, LogOdds] = field(default_factory=dict)
+
+    def odds(self, index: int) -> LogOdds:
+        """Return the log-odds, (n,), of being what a probe asks for."""
+        if index not in self._odds:
+            calibration = self.plan.calibration
+            is_text = self.plan.probes[index].is_text
+            curve = calibration.text if is_text else calibration.picture
+            visual = log_odds(self.cosines[index], self.scales[index], curve)
+            self._odds[index] = self._with_words(index, visual)
+        return self._odds[index]
+
+    def suspicion(self, index: int, beside: tuple[tuple[int, float], ...] = ()) -> LogOdds:
+        """Return the log-odds, (n,), with which images count as what a probe excludes."""
+        visual = suspicion(
+            self.cosines[index],
+            self.scales[index],
+            self.plan.calibration.exclusion,
+            beside=tuple((self.cosines[i], self.scales[i], share) for i, share in beside),
+        )
+        return self._with_words(index, visual)
+
+    def _with_words(self, index: int, visual: LogOdds) -> LogOdds:
+        gain = self.gains[index]
+        return visual if gain is None else visual + gain
+
+
+def gather(plan: Plan, store: Store, *, rows: NDArray[np.intp], alive: Mask) -> Evidence:
+    """Ask a store for all that a plan needs to know of some rows (n,), of which images are
+    `alive`, (row_count,); inside `store.reading()`."""
+    cosines = store.scores(plan.vectors)
+    is_every = len(rows) == cosines.shape[1]
+    every = slice(None) if alive.all() else alive
+    biases = store.measures()[every, 0] if plan.null is not None and len(plan.probes) else None
+    scales = [
+        picture_scale(cosines[i, every])
+        if biases is None or plan.null is None or not probe.is_text
+        else text_scale(cosines[i, every], biases, plan.null)
+        for i, probe in enumerate(plan.probes)
+    ]
+    return Evidence(
+        plan,
+        cosines if is_every else cosines[:, rows],
+        scales,
+        _gains(plan, store, rows),
+        [store.matching(test)[rows] for test in plan.filters],
+    )
+
+
+def _gains(
+    plan: Plan, store: Store, rows: NDArray[np.intp]
+) -> list[NDArray[np.float64] | None]:
+    known: dict[str, Mask] = {}
+
+    def holding(phrase: str) -> Mask:
+        if phrase not in known:
+            known[phrase] = store.holding(phrase)
+        return known[phrase]
+
+    count = store.image_count()
+    gains: list[NDArray[np.float64] | None] = []
+    for probe in plan.probes:
+        share = None
+        if probe.phrases and count:
+            share, _ = share_held(probe.phrases, holding=holding, image_count=count)
+        gains.append(None if share is None else plan.calibration.words * share[rows])
+    return gains

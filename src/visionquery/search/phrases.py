@@ -1,0 +1,96 @@
+"""The words of a query that are worth looking for among the words of files.
+
+A description is cut into units: what stands in quotes is one unit, word for word; each other word
+that carries meaning is one, in the singular or the plural. How much of the query an image holds
+is the share of its units, weighted by how rare each is in the library.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.query.ast import Text
+from visionquery.store.words import words_of
+
+__all__ = ["Phrases", "phrases_of", "share_held"]
+
+Phrases = tuple[tuple[str, ...], ...]
+"""Units of a query; each is held by an image that has any of its alternatives."""
+
+_EMPTY: Final = frozenset(
+    re.findall(
+        "[a-z]+",
+        """a an the this that these those some any each every all both no not nor and or but if
+        than then so as at by for from in into of off on onto out over to toward towards under up
+        upon with without within about above across after against along among around before behind
+        below beneath beside between beyond down during inside near outside through until is are
+        was were be been being has have had having do does did doing will would can could may might
+        must shall should it its he his him she her hers they them their we us our you your i me my
+        who whom whose which what where when while there here very more most much many few one
+        photo photos photograph photographs picture pictures image images showing shows""",
+    )
+)
+"""Words that say nothing of what a picture shows."""
+
+_COMMON: Final = 0.5
+"""A unit that this share of the library holds, the name of the one indexed folder say, tells
+nothing apart."""
+
+
+def phrases_of(texts: Sequence[Text]) -> Phrases:
+    """Return the units of descriptions, each once."""
+    return tuple(dict.fromkeys(unit for text in texts for unit in _units(text)))
+
+
+def _units(text: Text) -> list[tuple[str, ...]]:
+    units: list[tuple[str, ...]] = [(words_of(text.text[a:b]),) for a, b in text.quotes]
+    ends = [0, *(place for span in text.quotes for place in span), len(text.text)]
+    outside = " ".join(text.text[a:b] for a, b in list(pairwise(ends))[::2])
+    # A hyphenated word, or one of a script without spaces, is several words in a row.
+    words = [words_of(re.sub("['’]s\\b", "", word)) for word in outside.split()]
+    units += [_forms(word) for word in words if word not in _EMPTY]
+    return [unit for unit in units if unit[0]]
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """Return an English noun in both numbers, as it stands first; other words as they are."""
+    if not re.fullmatch("[a-z]{3,}", word):
+        return (word,)
+    if word.endswith("ies"):
+        return (word, word[:-3] + "y")
+    if re.search("(s|x|z|ch|sh)es$", word):
+        return (word, word[:-2], word[:-1])
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return (word, word[:-1])
+    if re.search("[^aeiou]y$", word):
+        return (word, word[:-1] + "ies")
+    return (word, word + ("es" if re.search("(s|x|z|ch|sh)$", word) else "s"))
+
+
+def share_held(
+    phrases: Phrases, *, holding: Callable[[str], NDArray[np.bool_]], image_count: int
+) -> tuple[NDArray[np.float64] | None, list[NDArray[np.bool_]]]:
+    """Return how much of a query each image holds, 0..1, (row_count,), and who holds each unit.
+
+    `holding` is the store's. The share is None where no image holds anything that counts. A unit
+    weighs ln(images / images that hold it), so that one that all have weighs nothing.
+    """
+    held = [np.logical_or.reduce([holding(form) for form in forms]) for forms in phrases]
+    weights = [_weight(int(np.count_nonzero(mask)), image_count) for mask in held]
+    found = [(w, mask) for w, mask in zip(weights, held, strict=True) if w > 0 and mask.any()]
+    if not found:
+        return None, held
+    share = np.zeros(len(held[0]))
+    for weight, mask in found:
+        share += weight * mask
+    return share / sum(weights), held
+
+
+def _weight(count: int, image_count: int) -> float:
+    if count > _COMMON * image_count:
+        return 0.0
+    return float(np.log(image_count / max(count, 1)))
