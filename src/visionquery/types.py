@@ -97,9 +97,10 @@ class Calibration:
     """What was fitted for a model on labelled pictures.
 
     `text` and `picture` are the curves of the two kinds of queries. `exclusion` is the evidence
-    of a match from which on an image counts as what a query excludes. `words` is what an image whose own words
-    (names, captions, keywords) hold all words of the query gains, in log-odds: the weight of the
-    words in the convex combination with the visual score, words / (1 + words), at its scale.
+    of a match from which on an image counts as what a query excludes. `words` is what an image
+    gains, in log-odds, whose own words (names, caption, keywords) hold all words of the query: the
+    weight of words in a convex combination with the visual score, words / (1 + words), at the
+    scale of that score.
     """
 
     text: Curve

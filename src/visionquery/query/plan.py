@@ -48,9 +48,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRef:
-    """The calibrated score of an image for `Plan.probes[index]`."""
+    """The calibrated score of an image for `Plan.probes[index]`.
+
+    Of a probe that is excluded, `beside` are probes that are asked for next to it, as (index,
+    likeness): as much of its evidence as theirs explains does not count against an image.
+    """
 
     index: int
+    beside: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,9 @@ class FilterRef:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """One minus the part, which is here believed on little evidence.
-
-    Where the part is a probe, `beside` are probes that are asked for next to it, as (index,
-    likeness): as much of its evidence as theirs explains does not count against an image.
-    """
+    """One minus the part, which is here believed on little evidence."""
 
     part: "Expression"
-    beside: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,8 @@ def combined(expression: Expression, evidence: Evidence, *, negated: bool = Fals
     if not _has_probe(expression):
         return np.where(holds(expression, evidence.masks), np.inf, -np.inf)
     match expression:
-        case ProbeRef(index):
-            return evidence.suspicion(index) if negated else evidence.odds(index)
-        case Negation(ProbeRef(index), beside) if not negated:
-            return -evidence.suspicion(index, beside)
+        case ProbeRef(index, beside):
+            return evidence.suspicion(index, beside) if negated else evidence.odds(index)
         case Negation(part):
             return -combined(part, evidence, negated=not negated)
         case AllOf(parts):

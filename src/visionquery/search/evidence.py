@@ -19,6 +19,12 @@ from visionquery.store.base import Store
 
 __all__ = ["Evidence", "Mask", "gather"]
 
+_HOLDS_ALL = 2.0
+"""Log-odds, at least, of an image whose files hold every word that counts: whoever named it so
+knew what it shows, whatever the model sees."""
+
+_ALL = 1 - 1e-9
+
 Mask = NDArray[np.bool_]
 """Which images, shape (n,)."""
 
@@ -28,14 +34,14 @@ class Evidence:
     """Cosines, words and scales of n candidates for p probes.
 
     `cosines` is (p, n). `scales` are measured on the whole library, whatever the candidates.
-    `gains[i]`, (n,), is what the words of files add to probe i in log-odds, None for nothing.
+    `shares[i]`, (n,), is how much of the words of probe i the files hold, 0..1, None for nothing.
     `masks` are those of the filters, each (n,).
     """
 
     plan: Plan
     cosines: NDArray[np.float32]
     scales: list[Scale]
-    gains: list[NDArray[np.float64] | None]
+    shares: list[NDArray[np.float64] | None]
     masks: list[Mask]
     _odds: dict[int, LogOdds] = field(default_factory=dict)
 
@@ -60,8 +66,11 @@ class Evidence:
         return self._with_words(index, visual)
 
     def _with_words(self, index: int, visual: LogOdds) -> LogOdds:
-        gain = self.gains[index]
-        return visual if gain is None else visual + gain
+        share = self.shares[index]
+        if share is None:
+            return visual
+        fused = visual + self.plan.calibration.words * share
+        return np.where(share > _ALL, np.maximum(fused, _HOLDS_ALL), fused)
 
 
 def gather(plan: Plan, store: Store, *, rows: NDArray[np.intp], alive: Mask) -> Evidence:
@@ -81,12 +90,12 @@ def gather(plan: Plan, store: Store, *, rows: NDArray[np.intp], alive: Mask) -> 
         plan,
         cosines if is_every else cosines[:, rows],
         scales,
-        _gains(plan, store, rows),
+        _shares(plan, store, rows),
         [store.matching(test)[rows] for test in plan.filters],
     )
 
 
-def _gains(
+def _shares(
     plan: Plan, store: Store, rows: NDArray[np.intp]
 ) -> list[NDArray[np.float64] | None]:
     known: dict[str, Mask] = {}
@@ -97,10 +106,7 @@ def _gains(
         return known[phrase]
 
     count = store.image_count()
-    gains: list[NDArray[np.float64] | None] = []
-    for probe in plan.probes:
-        share = None
-        if probe.phrases and count:
-            share, _ = share_held(probe.phrases, holding=holding, image_count=count)
-        gains.append(None if share is None else plan.calibration.words * share[rows])
-    return gains
+    shares = [
+        share_held(probe.phrases, holding=holding, image_count=count)[0] for probe in plan.probes
+    ]
+    return [None if share is None else share[rows] for share in shares]

@@ -79,6 +79,8 @@ def share_held(
     `holding` is the store's. The share is None where no image holds anything that counts. A unit
     weighs ln(images / images that hold it), so that one that all have weighs nothing.
     """
+    if not image_count:
+        return None, []
     held = [np.logical_or.reduce([holding(form) for form in forms]) for forms in phrases]
     weights = [_weight(int(np.count_nonzero(mask)), image_count) for mask in held]
     found = [(w, mask) for w, mask in zip(weights, held, strict=True) if w > 0 and mask.any()]

@@ -6,7 +6,7 @@ regions), so that a weight means the same for both; where all are of one kind th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from visionquery.query.plan import (
 from visionquery.query.wording import unparse
 from visionquery.search.background import Background
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
+from visionquery.search.kinds import with_kinds
 from visionquery.search.phrases import phrases_of
 from visionquery.store.base import Store
 from visionquery.types import Decoded, Matrix, Vector
@@ -33,6 +34,8 @@ from visionquery.types import Decoded, Matrix, Vector
 __all__ = ["plan"]
 
 _LEAST_LENGTH = 1e-6
+_MOST_TOGETHER = 3
+"""Descriptions that one sentence can hold; more would name too much to be a picture."""
 
 _Key = tuple[type[Term], str]
 """What makes two terms the same vector: the weight does not."""
@@ -62,7 +65,7 @@ def plan(
     several and for a blend whose terms cancel out; passes on ImageError from `read_picture`.
     """
     numbering = _Numbering(blends={}, filters={})
-    expression = _expression(node, numbering)
+    expression = _expression(with_kinds(node), numbering)
     blends = list(numbering.blends)
     vectors = _term_vectors(blends, encoder=encoder, store=store, read_picture=read_picture)
     probes = [_blended(blend, vectors, background) for blend in blends]
@@ -89,9 +92,24 @@ def _expression(node: Node, numbering: _Numbering) -> Expression:
         case Not(part):
             return Negation(_expression(part, numbering))
         case And(parts):
-            return AllOf(tuple(_expression(part, numbering) for part in parts))
+            every = (*parts, *_said_together(parts))
+            return AllOf(tuple(_expression(part, numbering) for part in every))
         case Or(parts):
             return AnyOf(tuple(_expression(part, numbering) for part in parts))
+
+
+def _said_together(parts: Sequence[Node]) -> list[Blend]:
+    """Return the descriptions of a conjunction as one sentence, forwards and backwards: a picture
+    of a dog on a beach matches "a dog and a beach" better than either. Each part still counts on
+    its own, so that one which is not there is missed."""
+    texts = [
+        part.terms[0].text
+        for part in parts
+        if isinstance(part, Blend) and len(part.terms) == 1 and isinstance(part.terms[0], Text)
+    ]
+    if not 1 < len(texts) <= _MOST_TOGETHER:
+        return []
+    return [Blend((Text(" and ".join(order)),)) for order in (texts, texts[::-1])]
 
 
 def _probe(blend: Blend) -> Probe:
@@ -118,8 +136,8 @@ def _with_neighbours(expression: Expression, likeness: Matrix) -> Expression:
             asked = [part.index for part in parts if isinstance(part, ProbeRef)]
             return AllOf(
                 tuple(
-                    replace(part, beside=_beside(part.part.index, asked, likeness))
-                    if isinstance(part, Negation) and isinstance(part.part, ProbeRef)
+                    Negation(_told(part.part, asked, likeness))
+                    if isinstance(part, Negation)
                     else _with_neighbours(part, likeness)
                     for part in parts
                 )
@@ -130,6 +148,16 @@ def _with_neighbours(expression: Expression, likeness: Matrix) -> Expression:
             return Negation(_with_neighbours(part, likeness))
         case _:
             return expression
+
+
+def _told(excluded: Expression, asked: Sequence[int], likeness: Matrix) -> Expression:
+    match excluded:
+        case ProbeRef(index):
+            return ProbeRef(index, _beside(index, asked, likeness))
+        case AnyOf(parts):
+            return AnyOf(tuple(_told(part, asked, likeness) for part in parts))
+        case _:
+            return _with_neighbours(excluded, likeness)
 
 
 def _beside(
