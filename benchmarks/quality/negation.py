@@ -109,6 +109,23 @@ def _without(photos: Photos, asked: Asked, pairs: Sequence[Pair], title: str) ->
     print(f"  A in the first ten against the sentence's: {lost.mean():+.3f}")
     print(f"  interval: {low:+.3f} to {high:+.3f}")
     target("A kept, upper end of its interval", high, lambda most: most >= 0, ">= 0")
+    _report_shown(photos, asked, pairs)
+
+
+def _report_shown(photos: Photos, asked: Asked, pairs: Sequence[Pair]) -> None:
+    """Print what an exclusion leaves and loses of what a search for A shows by default."""
+    before, after, kept = [], [], []
+    for a, b in pairs:
+        shows_b = photos.concepts[b]
+        alone, without = _shown(asked, _text(a)), _shown(asked, _not(a, b))
+        right = [i for i in alone if photos.concepts[a][i] and not shows_b[i]]
+        before += [shows_b[alone].mean()] if alone else []
+        after += [shows_b[without].mean()] if without else []
+        kept += [len(set(right) & set(without)) / len(right)] if right else []
+    print(
+        f"  shown by default: B {np.mean(before):.2f} -> {np.mean(after):.2f}; of A without B that "
+        f"A shows, {np.mean(kept):.0%} stay; {len(after)} of {len(before)} still answered"
+    )
 
 
 def _together(photos: Photos, asked: Asked, pairs: Sequence[Pair]) -> None:
@@ -148,6 +165,11 @@ def _text(name: str) -> Node:
 
 def _not(a: str, b: str) -> Node:
     return And((_text(a), Not(_text(b))))
+
+
+def _shown(asked: Asked, query: Node) -> list[int]:
+    page = execute(asked.plan(query), asked.store, limit=asked.store.image_count())
+    return [int(hit.image_id, 16) for hit in page.hits]
 
 
 def _ranked(asked: Asked, query: str | Node, exclusion: float | None = None) -> Order:

@@ -4,14 +4,36 @@ import sys
 
 import typer
 
-from visionquery.cli.output import on_terminal, print_document, print_paths, say
+from visionquery.cli.output import on_terminal, print_document, print_lines, print_paths, say
 from visionquery.errors import InputError
 from visionquery.present.text import count
+from visionquery.query.ast import Node
 from visionquery.search.result import Hit, Response
 
-__all__ = ["answer"]
+__all__ = ["answer", "check_form", "show_query"]
 
 _CLOSEST_SHOWN = 3
+
+
+def check_form(*, json: bool, null: bool, explain: bool = False) -> None:
+    """Raise InputError where no form of output has all that is asked for."""
+    if json and null:
+        raise InputError("--json and --print0 are two forms of one answer; give one of them.")
+    if explain and not json and (null or not on_terminal()):
+        raise InputError("A list of paths has no room for --explain; add --json to it.")
+
+
+def show_query(query: str, node: Node, *, json: bool) -> None:
+    """Write how a query is read."""
+    from visionquery.query.wording import explain, unparse
+
+    if json:
+        from visionquery.query.document import as_document
+
+        document = {"query": query, "canonical": unparse(node), "tree": as_document(node)}
+        print_document(document)
+    else:
+        print_lines(f"{unparse(node)}\n\n{explain(node)}")
 
 
 def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
@@ -19,8 +41,7 @@ def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
 
     Raises InputError where two forms of output are asked for at once.
     """
-    if json and null:
-        raise InputError("--json and --print0 are two forms of one answer; give one of them.")
+    check_form(json=json, null=null)
     if json:
         from visionquery.present.documents import search_document
 

@@ -25,6 +25,7 @@ _CANNOT_WRITE = 74
 _COMMANDS = {
     "search": "visionquery.cli.search:search",
     "index": "visionquery.cli.index:index",
+    "explain": "visionquery.cli.explain:explain",
     "similar": "visionquery.cli.similar:similar",
     "status": "visionquery.cli.status:status",
     "remove": "visionquery.cli.remove:remove",

@@ -92,12 +92,16 @@ def index(
             say(summary(report))
         texts = read_texts(opened, paths, quiet=quiet) if ocr else None
     if json:
-        from visionquery.present.documents import index_document, texts_document
-
-        texts_part = {"texts": texts_document(texts)} if texts is not None else {}
-        print_document(index_document(report) | texts_part)
+        _print_document(report, texts)
     elif texts is not None and not quiet:
         say(_texts_summary(texts))
+
+
+def _print_document(report: IndexReport, texts: OcrReport | None) -> None:
+    from visionquery.present.documents import index_document, texts_document
+
+    texts_part = {"texts": texts_document(texts)} if texts is not None else {}
+    print_document(index_document(report) | texts_part)
 
 
 def summary(report: IndexReport) -> str:

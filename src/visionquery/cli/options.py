@@ -1,5 +1,6 @@
 """The options that commands share, each written once."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,11 +9,23 @@ __all__ = [
     "JsonFlag",
     "LibraryOption",
     "LimitOption",
+    "MinConfidenceOption",
     "ModelOption",
     "NullFlag",
     "OffsetOption",
+    "Order",
+    "QueryArgument",
     "QuietFlag",
 ]
+
+
+class Order(StrEnum):
+    """What an answer can be sorted by."""
+
+    RELEVANCE = "relevance"
+    DATE = "date"
+    PATH = "path"
+
 
 LibraryOption = Annotated[
     str | None,
@@ -30,6 +43,13 @@ ModelOption = Annotated[
         metavar="NAME|DIR",
         help="A model of the catalog, or a folder with a model.toml (VISIONQUERY_MODEL).",
         show_default=False,
+    ),
+]
+QueryArgument = Annotated[str, typer.Argument(metavar="QUERY", help="What to look for.")]
+MinConfidenceOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Where relevance ends, 0..1 (default 0.25).", show_default=False
     ),
 ]
 JsonFlag = Annotated[

@@ -5,19 +5,22 @@ from typing import Annotated
 
 import typer
 
-from visionquery.cli.answers import answer
+from visionquery.cli.answers import answer, check_form, show_query
 from visionquery.cli.options import (
     JsonFlag,
     LibraryOption,
     LimitOption,
+    MinConfidenceOption,
     ModelOption,
     NullFlag,
     OffsetOption,
+    Order,
+    QueryArgument,
     QuietFlag,
 )
 from visionquery.cli.output import say
 from visionquery.cli.session import add_paths, open_for
-from visionquery.errors import LibraryBusyError, LibraryReadOnlyError
+from visionquery.errors import InputError, LibraryBusyError, LibraryReadOnlyError
 from visionquery.library import Library
 from visionquery.opening import check_pictures
 from visionquery.present.text import count
@@ -27,27 +30,46 @@ from visionquery.search.result import Response
 __all__ = ["search"]
 
 
+_PathsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="PATH", help="Answer from these folders alone.", show_default=False),
+]
+_SortOption = Annotated[
+    Order | None,
+    typer.Option(
+        "--sort",
+        help="Order of the answer; date (newest first) and path order only what is relevant. "
+        "[default: relevance; date for a query of filters alone]",
+        show_default=False,
+    ),
+]
+_AllFlag = Annotated[
+    bool, typer.Option("--all", help="Do not end where relevance ends: all pictures, in order.")
+]
+_NoIndexFlag = Annotated[
+    bool, typer.Option("--no-index", help="Answer from what is indexed already.")
+]
+_ExplainFlag = Annotated[
+    bool, typer.Option("--explain", help="Show what each part of the query has to do with a hit.")
+]
+_ExplainQueryFlag = Annotated[
+    bool, typer.Option("--explain-query", help="Show how the query is read, and search nothing.")
+]
+
+
 def search(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for.")],
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="PATH", help="Answer from these folders alone.", show_default=False
-        ),
-    ] = None,
+    query: QueryArgument,
+    paths: _PathsArgument = None,
     library: LibraryOption = None,
     model: ModelOption = None,
     limit: LimitOption = 20,
     offset: OffsetOption = 0,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Where relevance ends, 0..1; 0 shows all.", show_default=False
-        ),
-    ] = None,
-    no_index: Annotated[
-        bool, typer.Option("--no-index", help="Answer from what is indexed already.")
-    ] = False,
+    sort: _SortOption = None,
+    min_confidence: MinConfidenceOption = None,
+    everything: _AllFlag = False,
+    explain: _ExplainFlag = False,
+    explain_query: _ExplainQueryFlag = False,
+    no_index: _NoIndexFlag = False,
     json: JsonFlag = False,
     null: NullFlag = False,
     quiet: QuietFlag = False,
@@ -55,10 +77,17 @@ def search(
     """Find pictures by what they show.
 
     With PATH the folders are brought up to date first, then searched; without, the whole
-    library is. QUERY: plain words; "quoted words"; -word; OR, AND, NOT and parentheses;
-    2:word for weight; image:FILE, like:ID; path:, date:, ext:, width:, height:.
+    library is. QUERY: plain words, with "without" and "no" as they are meant; "quoted words";
+    -word; OR, AND, NOT and parentheses; 2:word for weight; image:FILE, like:ID; path:, ext:,
+    date:, width:, height:, orientation:, camera:, near:, keyword:, text:.
     """
     node = parse(query)
+    if explain_query:
+        show_query(query, node, json=json)
+        return
+    if everything and min_confidence is not None:
+        raise InputError("--all is --min-confidence 0; give one of them.")
+    check_form(json=json, null=null, explain=explain)
     check_pictures(node)
     update = [] if no_index else paths or []
     with open_for(update, library=library, model=model, quiet=quiet) as opened:
@@ -67,8 +96,9 @@ def search(
             response = _nothing(query, opened)
         else:
             response = opened.search(
-                node, text=query, limit=limit, offset=offset, within=places,
-                min_confidence=min_confidence,
+                node, text=query, limit=limit, offset=offset, within=places, explain=explain,
+                sort=sort.value if sort else None,
+                min_confidence=0.0 if everything else min_confidence,
             )  # fmt: skip
     answer(response, json=json, null=null, quiet=quiet)
 

@@ -9,10 +9,11 @@ from visionquery.indexing.ocr import OcrReport
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.indexing.status import LibraryStatus
-from visionquery.search.result import Hit, Response
+from visionquery.search.result import Explanation, Hit, Part, Response
 
 __all__ = [
     "evaluation_document",
+    "explanation_document",
     "index_document",
     "reencode_document",
     "render",
@@ -30,32 +31,64 @@ def render(document: Mapping[str, object]) -> str:
 
 
 def search_document(response: Response) -> dict[str, object]:
-    """Return `{"query", "model", "exact", "seconds", "results", "closest"}`."""
+    """Return `{"query", "model", "exact", "seconds", "total", "results", "closest"}`."""
     return {
         "query": response.query,
         "model": response.model,
         "exact": response.exact,
         "seconds": round(response.seconds, 4),
+        "total": response.total,
         "results": _hits(response.hits),
         "closest": _hits(response.closest),
     }
 
 
+def explanation_document(found: Explanation) -> dict[str, object]:
+    """Return `{"query", "model", "relevant", "rank", "images", "min_confidence", "image"}`, the
+    image as in the results of a search, with its parts."""
+    image = _hit(found.hit)
+    del image["rank"]
+    return {
+        "query": found.query,
+        "model": found.model,
+        "relevant": found.is_relevant,
+        "rank": found.rank,
+        "images": found.images,
+        "min_confidence": found.min_confidence,
+        "image": image,
+    }
+
+
 def _hits(hits: Sequence[Hit]) -> list[dict[str, object]]:
-    return [
-        {
-            "rank": hit.rank,
-            "score": None if hit.score is None else round(hit.score, 5),
-            "confidence": round(hit.confidence, 4),
-            "image_id": hit.image_id,
-            "path": hit.path,
-            "paths": list(hit.paths),
-            "width": hit.width,
-            "height": hit.height,
-            "taken_at": hit.taken_at,
-        }
-        for hit in hits
-    ]
+    return [_hit(hit) for hit in hits]
+
+
+def _hit(hit: Hit) -> dict[str, object]:
+    document: dict[str, object] = {
+        "rank": hit.rank,
+        "score": None if hit.score is None else round(hit.score, 5),
+        "confidence": round(hit.confidence, 4),
+        "image_id": hit.image_id,
+        "path": hit.path,
+        "paths": list(hit.paths),
+        "width": hit.width,
+        "height": hit.height,
+        "taken_at": hit.taken_at,
+    }
+    if hit.parts:
+        document["parts"] = [_part(part) for part in hit.parts]
+    return document
+
+
+def _part(part: Part) -> dict[str, object]:
+    return {
+        "text": part.text,
+        "kind": part.kind,
+        "excluded": part.excluded,
+        "confidence": round(part.confidence, 4),
+        "score": None if part.score is None else round(part.score, 5),
+        "words": list(part.words),
+    }
 
 
 def index_document(report: IndexReport) -> dict[str, object]:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from visionquery.present.explanations import summary
 from visionquery.present.text import escaped
 from visionquery.search.result import Hit
 
@@ -25,7 +26,7 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     """Return hits as a table of rank, confidence, picture and what is known of it.
 
     A column that says nothing is left out: confidence where no vector was compared, the time
-    where no picture has one.
+    where no picture has one. What explains a hit stands on a line below it.
     """
     compared = any(hit.score is not None for hit in hits)
     dated = any(hit.taken_at for hit in hits)
@@ -40,7 +41,10 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     for hit in hits:
         meter = [_meter(hit.confidence)] if compared else []
         date = [(hit.taken_at or "").replace("T", " ")[:16]] if dated else []
-        table.add_row(str(hit.rank), *meter, _place(hit), *date, f"{hit.width}×{hit.height}")
+        place = _place(hit)
+        if hit.parts:
+            place = Text("\n").join([place, Text(f"  {summary(hit.parts)}", style="italic dim")])
+        table.add_row(str(hit.rank), *meter, place, *date, f"{hit.width}×{hit.height}")
     return table
 
 

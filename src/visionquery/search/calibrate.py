@@ -65,11 +65,13 @@ Measured on 60 to 7,000 photographs; independent normal scores would give 0.27 a
 
 _GROWTH_START: Final = 1000
 
-# Whoever excludes something wants it gone; this is how fast doubt becomes certainty, and how much
-# of the evidence for the excluded the likeness to what is asked for explains. Both were chosen on
-# contrast pairs, with `Calibration.exclusion`.
+# How fast doubt about an exclusion becomes certainty, how much of its evidence the likeness to what
+# is asked for explains, and how much more it takes to drop an image than to put it behind others.
+# Chosen on contrast pairs, with `Calibration.exclusion`.
 _EXCLUSION_SLOPE: Final = 2.0
 _EXPLAINED: Final = 1.4
+_DROPPED: Final = 0.75
+_OF_SEVERAL: Final = 0.3
 
 # Few images say little of a query's own distribution, which is then drawn towards these.
 _PRIOR_COUNT: Final = 16
@@ -84,6 +86,9 @@ _IMAGES_PER_BEST: Final = 50
 likes what every text does: so many, and of a small library one in fifty."""
 
 _BINS: Final = 8192
+
+_LARGEST: Final = 700.0
+"""A little less than the largest number whose exponential is one."""
 
 # Where quantiles of what does not match lie, in spreads from its mean: those of a normal curve.
 _LOWER_QUARTER: Final = 0.58
@@ -187,11 +192,16 @@ def log_odds(cosines: NDArray[np.float32], scale: Scale, curve: Curve) -> LogOdd
     odds = _z(cosines, scale)
     odds -= curve.match.midpoint
     odds *= curve.match.slope
-    absent = math.exp(-presence(scale, curve))
-    if absent:
-        # Of the product 1 / ((1 + a) * (1 + b)), with a and b the odds against: 1 / (a + b + ab).
-        odds = -np.log(absent + (1 + absent) * np.exp(-odds))
-    return odds
+    present = presence(scale, curve)
+    if present == math.inf:
+        return odds
+    # The product 1 / ((1 + a) * (1 + b)), with a and b the odds against, has the odds against
+    # a + b + ab = (1 + a) * (a / (1 + a) + b); of an absence beyond doubt, a is no number.
+    absent = 1 / (1 + math.exp(min(present, _LARGEST)))
+    with np.errstate(over="ignore"):
+        against = np.log(absent + np.exp(-odds))
+    against = np.where(np.isinf(against), -odds, against)
+    return np.asarray(-against - np.logaddexp(0.0, -present), dtype=np.float64)
 
 
 def suspicion(
@@ -200,17 +210,23 @@ def suspicion(
     exclusion: float,
     *,
     beside: tuple[tuple[NDArray[np.float32], Scale, float], ...] = (),
+    drops: bool = False,
+    several: int = 1,
 ) -> LogOdds:
     """Return the log-odds, (n,), with which images of these cosines (n,) are taken for what a
     query excludes; strictly rising with the cosine.
 
     `beside` are cosines (n,), scales and likeness (0..1) of what is asked for next to it: dogs
-    lie near "a cat" for being pets, which is no sign of a cat.
+    lie near "a cat" for being pets, which is no sign of a cat. Little is enough to put an image
+    behind others; where it `drops` out of the answer, more is asked, and more yet where it is one
+    of `several` of which the worst counts.
     """
     z = _z(cosines, scale)
     for asked, asked_scale, likeness in beside:
         z -= _EXPLAINED * likeness * _z(asked, asked_scale)
     z -= exclusion
+    if drops:
+        z -= _DROPPED + _OF_SEVERAL * math.sqrt(2 * math.log(several))
     z *= _EXCLUSION_SLOPE
     return z
 

@@ -44,33 +44,46 @@ def holds(expression: Expression, masks: list[Mask]) -> Mask:
             raise AssertionError("a probe has no truth, only odds")
 
 
-def combined(expression: Expression, evidence: Evidence, *, negated: bool = False) -> LogOdds:
+def combined(
+    expression: Expression, evidence: Evidence, *, drops: bool, negated: bool = False
+) -> LogOdds:
     """Return the log-odds, (n,), of an expression; what filters alone decide is infinite.
 
-    Below an odd number of negations (`negated`) a probe counts on little evidence.
+    Below an odd number of negations (`negated`) a probe counts on little evidence where images are
+    ordered, on more where it `drops` them out of the answer.
     """
     if not _has_probe(expression):
         return np.where(holds(expression, evidence.masks), np.inf, -np.inf)
     match expression:
         case ProbeRef(index, beside):
-            return evidence.suspicion(index, beside) if negated else evidence.odds(index)
+            if negated:
+                return evidence.suspicion(index, beside, drops=drops)
+            return evidence.odds(index)
         case Negation(part):
-            return -combined(part, evidence, negated=not negated)
+            return -combined(part, evidence, drops=drops, negated=not negated)
         case AllOf(parts):
-            return _conjunction(parts, evidence, negated=negated)
+            return _conjunction(parts, evidence, drops=drops, negated=negated)
         case AnyOf(parts):
-            every = [combined(part, evidence, negated=negated) for part in parts]
+            every = [_alternative(part, evidence, len(parts), drops, negated) for part in parts]
             largest: LogOdds = np.maximum.reduce(every)
             return largest
         case FilterRef():
             raise AssertionError("a filter has no probe")
 
 
+def _alternative(
+    part: Expression, evidence: Evidence, several: int, drops: bool, negated: bool
+) -> LogOdds:
+    if negated and isinstance(part, ProbeRef):
+        return evidence.suspicion(part.index, part.beside, drops=drops, several=several)
+    return combined(part, evidence, drops=drops, negated=negated)
+
+
 def _conjunction(
-    parts: tuple[Expression, ...], evidence: Evidence, *, negated: bool
+    parts: tuple[Expression, ...], evidence: Evidence, *, drops: bool, negated: bool
 ) -> LogOdds:
     soft = [part for part in parts if _has_probe(part)]
-    values = [combined(part, evidence, negated=negated) for part in soft]
+    values = [combined(part, evidence, drops=drops, negated=negated) for part in soft]
     asked = [v for part, v in zip(soft, values, strict=True) if not isinstance(part, Negation)]
     excluded = [v for part, v in zip(soft, values, strict=True) if isinstance(part, Negation)]
     hard = [holds(part, evidence.masks) for part in parts if not _has_probe(part)]

@@ -55,13 +55,23 @@ class Evidence:
             self._odds[index] = self._with_words(index, visual)
         return self._odds[index]
 
-    def suspicion(self, index: int, beside: tuple[tuple[int, float], ...] = ()) -> LogOdds:
-        """Return the log-odds, (n,), with which images count as what a probe excludes."""
+    def suspicion(
+        self,
+        index: int,
+        beside: tuple[tuple[int, float], ...] = (),
+        *,
+        drops: bool = False,
+        several: int = 1,
+    ) -> LogOdds:
+        """Return the log-odds, (n,), with which images count as what a probe excludes: to come
+        later for it or, where it `drops` them, to leave the answer; as one of `several`."""
         visual = suspicion(
             self.cosines[index],
             self.scales[index],
             self.plan.calibration.exclusion,
             beside=tuple((self.cosines[i], self.scales[i], share) for i, share in beside),
+            drops=drops,
+            several=several,
         )
         return self._with_words(index, visual)
 

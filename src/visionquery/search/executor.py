@@ -28,16 +28,21 @@ __all__ = ["execute", "explain"]
 
 _CHUNK = 10_000
 
+_ABOVE_ALL = 1e4
+"""Added to log-odds, it is above all others, and takes none of the digits that tell two apart."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidates:
     """Images that may be in the answer: rows (n,), log-odds (n,), which are -inf where a filter
-    leaves one out, and cosines (n,), None where no probe is asked for."""
+    leaves one out, and cosines (n,), None where no probe is asked for. `order`, (n,), is what the
+    images are ranked by: the log-odds, but for exclusions, which weigh more in it."""
 
     plan: Plan
     evidence: Evidence
     rows: NDArray[np.intp]
     odds: LogOdds
+    order: LogOdds
     cosines: NDArray[np.float64] | None
 
 
@@ -93,8 +98,8 @@ def explain(
         candidates = _candidates(plan, store, None)
         place = int(np.searchsorted(candidates.rows, row))
         (hit,) = _hits(store, candidates, [place], first_rank=1, parts=True)
-    odds = candidates.odds
-    rank = None if odds[place] == -np.inf else 1 + int(np.count_nonzero(odds > odds[place]))
+    order = candidates.order
+    rank = None if order[place] == -np.inf else 1 + int(np.count_nonzero(order > order[place]))
     return Explanation(text, store.model.name, hit, rank, min_confidence, len(candidates.rows))
 
 
@@ -104,8 +109,10 @@ def _candidates(plan: Plan, store: Store, within: Mask | None) -> _Candidates:
     # Scales come from all images, never from those of a filter or a folder, so that neither
     # changes a confidence.
     evidence = gather(plan, store, rows=rows, alive=alive)
-    odds = combined(plan.expression, evidence)
-    return _Candidates(plan, evidence, rows, odds, _mean_cosine(plan, evidence))
+    odds = order = combined(plan.expression, evidence, drops=True)
+    if any(negated and isinstance(leaf, ProbeRef) for leaf, negated in leaves(plan.expression)):
+        order = combined(plan.expression, evidence, drops=False)
+    return _Candidates(plan, evidence, rows, odds, order, _mean_cosine(plan, evidence))
 
 
 def _check(plan: Plan, store: Store, *, limit: int, offset: int, min_confidence: float) -> None:
@@ -144,8 +151,10 @@ def _best_page(
 ) -> tuple[list[int], int]:
     """Return the places of a page's candidates, best first, and how many are relevant in all."""
     possible = candidates.odds > -np.inf
-    total = int(np.count_nonzero(possible & (candidates.odds >= least)))
-    order, ties = _best(candidates, min(offset + limit, int(np.count_nonzero(possible))))
+    relevant = possible & (candidates.odds >= least)
+    total = int(np.count_nonzero(relevant))
+    count = min(offset + limit, int(np.count_nonzero(possible)))
+    order, ties = _best(candidates, count, relevant=relevant)
     if offset >= len(order):
         return [], total
     last = min(offset + limit, len(order)) - 1
@@ -158,10 +167,14 @@ def _best_page(
     return [place for _, _, place in in_order[start : start + last + 1 - offset]], total
 
 
-def _best(candidates: _Candidates, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _best(
+    candidates: _Candidates, count: int, *, relevant: Mask
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of the best `count` images and all that equal the last, best first, and
-    for each the number, rising, of its group of equals."""
-    odds = candidates.odds
+    for each the number, rising, of its group of equals. What is relevant comes first."""
+    odds = candidates.order
+    if odds is not candidates.odds:
+        odds = np.where(relevant, odds + _ABOVE_ALL, odds)
     if not count:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     cut = len(odds) - count
