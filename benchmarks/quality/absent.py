@@ -65,10 +65,10 @@ def _compare(
     words = [text for thing in things for text in (thing, with_article(thing))]
     spoken = [text for name in names for text in dict.fromkeys((name, bare(name)))]
     with photos.library() as asked:
-        absent = _ask(asked, words)
-        in_scene = _ask(asked, scenes)
-        captions = _ask(asked, photos.texts)
-        concepts = _ask(asked, spoken)
+        absent = ask(asked, words)
+        in_scene = ask(asked, scenes)
+        captions = ask(asked, photos.texts)
+        concepts = ask(asked, spoken)
         right = _right(photos, asked, spoken)
     kinds = (
         ("absent things", absent), ("absent things in a scene", in_scene),
@@ -85,7 +85,8 @@ def _compare(
     return absent, captions
 
 
-def _ask(asked: Asked, texts: Sequence[str]) -> Answers:
+def ask(asked: Asked, texts: Sequence[str]) -> Answers:
+    """Ask for texts and return what came of it."""
     rows = []
     for text in texts:
         plan = asked.plan(Blend((Text(text),)))
@@ -134,7 +135,7 @@ def _small(photos: Photos) -> None:
             )
             with some.library() as asked:
                 things = [with_article(thing) for thing in photos.absent[::5]]
-                found.append((_ask(asked, things).answered, _ask(asked, some.texts[::3]).answered))
+                found.append((ask(asked, things).answered, ask(asked, some.texts[::3]).answered))
         rates = np.mean(found, axis=0)
         print(f"  {size:3} photographs: absent answered {rates[0]:.1%}, captions {rates[1]:.1%}")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from visionquery.errors import ModelError
-from visionquery.models.catalog import catalog
+from visionquery.models.catalog import catalog, resolve
 from visionquery.models.description import read_spec
 from visionquery.models.hub import CONNECT_SECONDS, PARTIAL
 from visionquery.models.spec import ModelSpec, artifacts
@@ -14,6 +14,7 @@ from visionquery.models.weights import size_bytes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text("utf-8")
 (EXAMPLE,) = re.findall(r"```toml\n(.+?)```", PAGE, re.DOTALL)
+(CALIBRATION,) = re.findall(r"```\n(\[calibration\].+?)```", PAGE, re.DOTALL)
 CATALOG_KEYS = f'repo = "a/b"\nrevision = "{"1" * 40}"\npath = "x"\nsize_bytes = 1'
 
 
@@ -67,10 +68,17 @@ def test_every_key_that_is_documented_is_read(tmp_path: Path) -> None:
     text = re.sub(r"(?m)^normalized = .+$", r"\g<0>\nmax_batch = 1", text)
     text += 'lowercase = true\ntemplate = "a {}"\npad_token = "<pad>"\n'
     file = tmp_path / "model.toml"
-    file.write_text(text)
-    read_spec(file, source="example")
+    file.write_text(text + CALIBRATION)
+    assert read_spec(file, source="example").calibration is not None
     used = set(re.findall(r"(?m)^\[?(\w+)", text))
+    used |= set(re.findall(r"([a-z]+)(?:\]| =|\.)", CALIBRATION))
     assert documented_keys() == used
+
+
+def test_the_calibration_that_is_shown_is_that_of_the_model_in_the_box(tmp_path: Path) -> None:
+    file = tmp_path / "model.toml"
+    file.write_text(EXAMPLE + CALIBRATION)
+    assert read_spec(file, source="example").calibration == resolve("pocket").calibration
 
 
 def test_what_the_page_says_of_downloads_is_so() -> None:
