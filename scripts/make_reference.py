@@ -23,7 +23,7 @@ On a terminal results are a table, in a pipe one path a line with control charac
 | exit code | meaning |
 |---|---|
 | 0 | done; for a search: something was found |
-| 1 | a search found nothing good enough |
+| 1 | a search found nothing good enough; `explain`: the picture is not in the answer |
 | 2 | the input is wrong: a query, a path, a setting, a picture given as a query |
 | 3 | a model is missing or broken |
 | 4 | a library cannot be used: none there, another model's, a newer version's, busy |

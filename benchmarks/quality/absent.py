@@ -55,6 +55,7 @@ def main() -> None:
             target("absent answered", absent.answered, lambda rate: rate <= _ABSENT, "<= 0.05")
             target("present answered", captions.answered, lambda rate: rate >= _PRESENT, ">= 0.85")
     _small(photos)
+    _alike(photos)
     finish()
 
 
@@ -138,6 +139,18 @@ def _small(photos: Photos) -> None:
                 found.append((ask(asked, things).answered, ask(asked, some.texts[::3]).answered))
         rates = np.mean(found, axis=0)
         print(f"  {size:3} photographs: absent answered {rates[0]:.1%}, captions {rates[1]:.1%}")
+
+
+def _alike(photos: Photos) -> None:
+    """Print what libraries of one thing do, where whatever is usual matches."""
+    print("\nlibraries of one thing:")
+    for name in ("a dog", "snow", "a child", "water"):
+        rows = np.flatnonzero(photos.concepts[name])
+        some = Photos(photos.encoder, photos.vectors[rows], [photos.captions[i] for i in rows])
+        with some.library() as asked:
+            shown = ask(asked, [name]).shown[0]
+            absent = ask(asked, [with_article(thing) for thing in photos.absent[::2]]).answered
+        print(f"  {name}: {shown} of {len(rows)} shown, absent answered {absent:.1%}")
 
 
 if __name__ == "__main__":

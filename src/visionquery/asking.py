@@ -71,6 +71,7 @@ def answer(
             offset=wanted.offset,
             min_confidence=_least(wanted.min_confidence),
             sort=wanted.sort,
+            places=wanted.within,
             parts=wanted.parts,
         )
     return Response(
@@ -91,9 +92,11 @@ def explain(
     node: Node,
     text: str,
     *,
+    image: str,
     min_confidence: float | None,
 ) -> Explanation:
-    """Return why a stored image is, or is not, in the answer to a tree, which `text` names.
+    """Return why a stored image is, or is not, in the answer to a tree, which `text` names;
+    `image` is what a person calls it.
 
     Raises as `answer` does, and InputError for an image that is not stored.
     """
@@ -104,7 +107,10 @@ def explain(
         _check_texts(node, store)
         rows = store.find(image_id)
         if len(rows) != 1:
-            raise InputError("The picture is not in the library; index it first.")
+            raise InputError(
+                f"{image} is not in the library, so no search can find it; add it with: "
+                f"visionquery index {image}"
+            )
         return executor.explain(
             _planned(store, encoder(), node),
             store,

@@ -1,53 +1,16 @@
 """The command line from inside: what each command writes where, and with which exit code."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
-
-from visionquery.cli.app import run
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def vq(own_settings: Path, tiny_model: Path, capfdbinary, monkeypatch):
-    """Run a command with the colour model; nothing may ever end in a traceback."""
-    monkeypatch.setenv("VISIONQUERY_MODEL", str(tiny_model))
-
-    def call(*arguments: object) -> Ran:
-        code = run([str(argument) for argument in arguments])
-        sys.stdout.flush()
-        captured = capfdbinary.readouterr()
-        ran = Ran(code, os.fsdecode(captured.out), os.fsdecode(captured.err))
-        assert "Traceback" not in ran.err
-        return ran
-
-    return call
-
-
-def names(ran: Ran) -> list[str]:
-    return [Path(hit["path"]).name for hit in ran.document["results"]]
 
 
 def test_search_with_a_path_does_the_whole_job(vq, pictures):
     first = vq("search", "red", pictures, "--json")
     assert first.code == 0
-    assert set(names(first)[:2]) == {"red.png", "red.jpg"}
+    assert set(first.names[:2]) == {"red.png", "red.jpg"}
     assert vq("search", "blue", pictures, "--json").err == ""
 
 
@@ -105,18 +68,18 @@ def test_paths_narrow_the_answer(vq, pictures):
 
 def test_limit_and_offset_page_through_one_order(vq, pictures):
     vq("index", pictures)
-    whole = names(vq("search", "red", "--json", "--min-confidence", "0"))
+    whole = vq("search", "red", "--json", "--min-confidence", "0").names
     assert len(whole) == 12
     second = vq("search", "red", "--json", "--min-confidence", "0", "-n", "3", "--offset", "3")
-    assert names(second) == whole[3:6]
+    assert second.names == whole[3:6]
     assert [hit["rank"] for hit in second.document["results"]] == [4, 5, 6]
 
 
 def test_similar_leaves_the_picture_itself_out(vq, pictures):
     vq("index", pictures)
     ran = vq("similar", pictures / "one" / "red.png", "--json")
-    assert names(ran)[0] == "red.jpg"
-    assert "red.png" not in names(ran)
+    assert ran.names[0] == "red.jpg"
+    assert "red.png" not in ran.names
 
 
 def test_remove_forgets_and_leaves_the_files(vq, pictures):
@@ -136,7 +99,7 @@ def test_remove_says_when_no_image_went(vq, pictures):
 def test_ids_may_be_written_in_capitals(vq, pictures):
     vq("index", pictures)
     found = vq("search", "red", "--json").document["results"][0]["image_id"]
-    assert names(vq("similar", found.upper(), "--json")) == names(vq("similar", found, "--json"))
+    assert vq("similar", found.upper(), "--json").names == vq("similar", found, "--json").names
     assert vq("search", f"like:{found.upper()}", "-q").code == 0
 
 

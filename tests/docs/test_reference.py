@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from visionquery.present.documents import query_document
+from visionquery.query.grammar import parse
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -19,9 +22,12 @@ def test_the_command_line_page_is_what_the_program_says():
 
 def test_json_examples_are_json():
     blocks = re.findall(r"```json\n(.*?)```", (DOCS / "reference" / "json.md").read_text(), re.S)
-    assert len(blocks) == 2
-    assert {"results", "closest"} <= set(json.loads(blocks[0]))
-    assert "stages" in json.loads(blocks[1])
+    search, query, explanation, index = map(json.loads, blocks)
+    assert {"results", "closest", "min_confidence", "total"} <= set(search)
+    assert query == query_document(query["query"], parse(query["query"]))
+    assert {"relevant", "left_out_by"} <= set(explanation)
+    assert set(explanation["image"]) - {"parts"} == set(search["results"][0]) - {"rank"}
+    assert "stages" in index
 
 
 def test_links_between_pages_lead_somewhere():

@@ -1,18 +1,33 @@
-"""A server that answers as the Hugging Face hub does, and a model whose files are there only."""
+"""A server that answers as the Hugging Face hub does, and a model whose files are there only; a
+world of words in which the numbers of a search can be read."""
 
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from visionquery.errors import VisionQueryError
 from visionquery.models.description import read_spec
 from visionquery.models.weights import pull
+from visionquery.query.ast import Node
+from visionquery.query.grammar import parse
+from visionquery.query.plan import Null, Plan
+from visionquery.search.background import Background
+from visionquery.search.executor import execute
+from visionquery.search.planner import plan as make_plan
+from visionquery.search.result import Page
+from visionquery.store.base import FileRecord, NewImage, Store
+from visionquery.store.memory import MemoryStore
 from visionquery.testing.tiny_model import make_tiny_model
+from visionquery.types import Calibration, Curve, Decoded, Facts, Line, Matrix, ModelIdentity
 
 REVISION = "1234567890" * 4
 
@@ -208,3 +223,116 @@ def cached(tmp_path: Path) -> Callable[[str], Path]:
         return place.resolve()
 
     return blob
+
+WORDS = ("dog", "beach", "car", "people", "snow")
+
+
+@dataclass
+class WordEncoder:
+    """One axis for each of WORDS and one for all else; a picture shows its mean colours."""
+
+    identity: ModelIdentity
+    calibration: Calibration | None
+    logit_scale: float = 10.0
+    image_side: int = 2
+    batches: list[list[str]] = field(default_factory=list)
+
+    def prepare(self, decoded: Decoded) -> NDArray[np.float32]:
+        return decoded.pixels.transpose(2, 0, 1).astype(np.float32)
+
+    def encode_images(self, prepared: NDArray[np.float32]) -> Matrix:
+        means = prepared.mean(axis=(2, 3))
+        padded = np.pad(means, ((0, 0), (0, self.identity.embed_dim - 3)))
+        return padded / np.linalg.norm(padded, axis=1, keepdims=True)
+
+    def encode_texts(self, texts: Sequence[str]) -> Matrix:
+        self.batches.append(list(texts))
+        rows = [[float(word in re.findall("[a-z]+", text)) for word in WORDS] for text in texts]
+        matrix = np.array([[*row, 0.0 if any(row) else 1.0] for row in rows], np.float32)
+        return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+
+
+class World:
+    """A world of words in which every cosine can be read: images that show them, stores, plans."""
+
+    identity = ModelIdentity("words", "f1", len(WORDS) + 1, "words")
+    null = Null(mean=0.0, std=0.1, bias=0.0)
+    calibration = Calibration(
+        text=Curve(match=Line(1.2, 3.0), presence=Line(2.5, 5.0), tail=0.5),
+        picture=Curve(match=Line(1.0, 3.0)),
+        exclusion=1.0,
+        words=4.0,
+    )
+
+    def encoder(self, **changes: Any) -> WordEncoder:
+        return replace(WordEncoder(self.identity, self.calibration), **changes)
+
+    def image(self, name: str, *, facts: dict[str, Any] | None = None, **parts: float) -> NewImage:
+        """An image whose id is `name` and that shows `parts`, as much as is said of each."""
+        vector = np.array([*(parts.get(word, 0.0) for word in WORDS), 0.05], np.float32)
+        vector /= np.linalg.norm(vector)
+        return NewImage(name, vector, Facts(**{**_FACTS, **(facts or {})}))
+
+    def store(self, *images: NewImage, names: dict[str, str] | None = None) -> MemoryStore:
+        """A store of images in files that are called as their ids, or as in `names`."""
+        store = MemoryStore(self.identity)
+        self.fill(store, images, names=names)
+        return store
+
+    def fill(
+        self, store: Store, images: Sequence[NewImage], *, names: dict[str, str] | None = None
+    ) -> None:
+        places = {image.image_id: f"{image.image_id}.jpg" for image in images} | (names or {})
+        with store.writing():
+            root = store.add_root("/pile").root_id
+            ids = [image.image_id for image in images]
+            store.write(images, [FileRecord(root, places[id_], 10, 1, id_) for id_ in ids])
+
+    def plan(
+        self,
+        query: str | Node,
+        store: Store,
+        *,
+        encoder: WordEncoder | None = None,
+        background: Background | Literal["usual"] | None = "usual",
+        pixels: NDArray[np.uint8] | None = None,
+    ) -> Plan:
+        if background == "usual":
+            zero = np.zeros(self.identity.embed_dim, np.float32)
+            background = Background(self.null, zero, zero, images=1, measured_rows=0)
+
+        def read(path: str) -> Decoded:
+            assert pixels is not None, f"{path} was read"
+            return Decoded(pixels, Facts(2, 2, "PNG", 1))
+
+        return make_plan(
+            parse(query) if isinstance(query, str) else query,
+            encoder=encoder or self.encoder(),
+            store=store,
+            background=background,
+            read_picture=read,
+        )
+
+    def search(self, query: str | Node, store: Store, **wanted: Any) -> Page:
+        return execute(self.plan(query, store), store, **wanted)
+
+    def ids(self, query: str | Node, store: Store, **wanted: Any) -> list[str]:
+        """The ids of a whole page, hits and closest."""
+        page = self.search(query, store, **wanted)
+        return [hit.image_id for hit in (*page.hits, *page.closest)]
+
+    def relevant(self, query: str | Node, store: Store) -> list[str]:
+        return [hit.image_id for hit in self.search(query, store, limit=1000).hits]
+
+    def confidences(self, query: str | Node, store: Store, **wanted: Any) -> dict[str, float]:
+        page = self.search(query, store, **{"limit": 1000, "min_confidence": 0.0, **wanted})
+        return {hit.image_id: hit.confidence for hit in page.hits}
+
+
+_FACTS: dict[str, Any] = {"width": 100, "height": 50, "format": "JPEG", "size_bytes": 10}
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    """A world of words, with an encoder whose every number can be told beforehand."""
+    return World()

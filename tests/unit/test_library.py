@@ -1,12 +1,14 @@
 """The façade: what it makes of its arguments, and of others at the same library."""
 
 import errno
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import filelock
 import pytest
+from PIL import Image
 
 from visionquery import Library
 from visionquery.cli.app import run
@@ -32,6 +34,69 @@ def test_within_may_be_one_place(library: Library, pictures: Path) -> None:
     for place in (pictures / "two", str(pictures / "two")):
         hits = library.search("red", within=place, min_confidence=0).hits
         assert {Path(hit.path or "").parent.name for hit in hits} == {"two"}
+
+
+def test_a_picture_is_explained_as_a_file_and_as_an_id(
+    library: Library, pictures: Path, tmp_path: Path
+) -> None:
+    library.add(pictures)
+    everything = library.search("red", limit=100, min_confidence=0)
+    by_file = library.explain(pictures / "one" / "red.png", "red")
+    by_id = library.explain(by_file.hit.image_id[:12], "red")
+    assert by_file == by_id
+    assert everything.hits[(by_file.rank or 0) - 1].image_id == by_file.hit.image_id
+    assert (by_file.query, by_file.images) == ("red", len(everything))
+    assert [part.text for part in by_file.hit.parts] == ["red"]
+    tree = library.explain(by_file.hit.image_id, Blend((Text("red"),)), text="the red one")
+    assert (tree.query, tree.hit) == ("the red one", by_file.hit)
+    other = tmp_path / "new.png"
+    Image.new("RGB", (40, 30), (9, 99, 9)).save(other)
+    with pytest.raises(InputError, match="not in the library"):
+        library.explain(other, "red")
+
+
+def test_a_search_explains_its_hits_where_asked(library: Library, pictures: Path) -> None:
+    library.add(pictures)
+    plain = library.search("red -blue", min_confidence=0)
+    explained = library.search("red -blue", min_confidence=0, explain=True)
+    assert not any(hit.parts for hit in plain)
+    assert [hit.confidence for hit in plain] == [hit.confidence for hit in explained]
+    for hit in explained:
+        assert [(part.text, part.excluded) for part in hit.parts] == [
+            ("red", False), ("blue", True),
+        ]
+        assert library.explain(hit.image_id, "red -blue").hit.parts == hit.parts
+
+
+def test_an_answer_is_sorted_where_asked(library: Library, pictures: Path) -> None:
+    library.add(pictures)
+    answer = library.search("red", sort="path", limit=100, min_confidence=0)
+    paths = [hit.path or "" for hit in answer]
+    assert paths == sorted(paths)
+    assert len(paths) == 12
+    with pytest.raises(InputError, match="cannot be sorted"):
+        library.search("red", sort="size")  # type: ignore[arg-type]
+
+
+def test_a_folder_is_sorted_by_the_paths_in_it(
+    library: Library, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "with copies"
+    folder.mkdir()
+    for number, source in enumerate(sorted(pictures.rglob("*.png"), reverse=True)):
+        shutil.copy(source, folder / f"{number}.png")
+    library.add(pictures, folder)
+    for query in ("red", "width:>1"):
+        hits = library.search(query, within=folder, sort="path", min_confidence=0).hits
+        assert [Path(hit.path or "").name for hit in hits] == [f"{n}.png" for n in range(6)]
+
+
+def test_text_in_pictures_must_have_been_read(library: Library, pictures: Path) -> None:
+    library.add(pictures)
+    with pytest.raises(InputError, match="index --ocr"):
+        library.search("text:exit")
+    with pytest.raises(InputError, match="index --ocr"):
+        library.explain(pictures / "one" / "red.png", "red OR text:exit")
 
 
 def test_numbers_are_whole(library: Library, tmp_path: Path) -> None:

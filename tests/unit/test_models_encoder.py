@@ -14,7 +14,7 @@ from visionquery.errors import ChecksumMismatchError, ModelError, WeightsMissing
 from visionquery.models.catalog import resolve
 from visionquery.models.encoder import load_encoder
 from visionquery.testing.tiny_model import COLOURS, make_tiny_model
-from visionquery.types import Decoded, Facts
+from visionquery.types import Calibration, Curve, Decoded, Facts, Line
 
 
 def picture(colour):
@@ -66,6 +66,22 @@ def test_a_generated_model_is_the_same_bytes_each_time(tmp_path, folder):
     for file in folder.iterdir():
         assert file.read_bytes() == (again / file.name).read_bytes()
         assert file.stat().st_size < 100_000
+
+
+def test_the_calibration_is_that_of_the_description(folder):
+    plain = encoder(folder)
+    assert plain.calibration is None
+    with (folder / "model.toml").open("a") as description:
+        description.write(
+            "[calibration]\nexclusion = 0.5\nwords = 3\n"
+            "[calibration.text]\nmatch = { slope = 1, midpoint = 2 }\n"
+            "[calibration.picture]\nmatch = { slope = 1, midpoint = 3 }\n"
+        )
+    fitted = encoder(folder)
+    assert fitted.calibration == Calibration(
+        text=Curve(Line(1.0, 2.0)), picture=Curve(Line(1.0, 3.0)), exclusion=0.5, words=3.0
+    )
+    assert fitted.identity.fingerprint == plain.identity.fingerprint
 
 
 def test_another_seed_is_another_model(tmp_path, folder):

@@ -10,6 +10,7 @@ from visionquery.errors import ModelError, UnknownModelError
 from visionquery.models.catalog import catalog, resolve
 from visionquery.models.description import read_spec
 from visionquery.models.spec import artifacts, fingerprint
+from visionquery.types import Calibration, Curve, Line
 
 FORM = f"""\
 name = "mine"
@@ -101,6 +102,57 @@ def test_a_wrong_description_names_file_key_and_what_is_expected(tmp_path, old, 
     assert old in FORM
     with pytest.raises(ModelError, match=re.escape(words)) as caught:
         read(tmp_path, FORM.replace(old, new, 1))
+    assert str(tmp_path / "model.toml") in str(caught.value)
+
+
+CALIBRATION = """
+[calibration]
+exclusion = -0.5
+words = 4
+
+[calibration.text]
+match = { slope = 1.5, midpoint = 3 }
+presence = { slope = 2.5, midpoint = 5.5, tail = 0.75 }
+
+[calibration.picture]
+match = { slope = 0.5, midpoint = 4.5 }
+"""
+
+
+def test_a_calibration_is_read_and_leaves_the_fingerprint(tmp_path):
+    plain, fitted = read(tmp_path), read(tmp_path, FORM + CALIBRATION)
+    assert plain.calibration is None
+    assert fitted.calibration == Calibration(
+        text=Curve(match=Line(1.5, 3.0), presence=Line(2.5, 5.5), tail=0.75),
+        picture=Curve(match=Line(0.5, 4.5)),
+        exclusion=-0.5,
+        words=4.0,
+    )
+    assert fingerprint(fitted) == fingerprint(plain)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("exclusion = -0.5", "", "[calibration] exclusion should be a number, but it is missing"),
+        ("words = 4", 'words = "4"', "[calibration] words should be a number, but it is '4'"),
+        ("words = 4", "words = true", "[calibration] words should be a number, but it is True"),
+        ("words = 4", "words = 4\nshape = 1", "[calibration] shape should be one of"),
+        ("slope = 1.5", "slope = 0", "slope should be a number above 0"),
+        ("slope = 0.5", "slope = -1", "slope should be a number above 0"),
+        ("slope = 2.5, ", "", "slope should be a number, but it is missing"),
+        (", midpoint = 4.5", "", "midpoint should be a number, but it is missing"),
+        (", tail = 0.75", "", "tail should be a number, but it is missing"),
+        ("midpoint = 3 ", "midpoint = 3, tail = 1 ", "tail should be one of"),
+        ("match = { slope = 0.5, midpoint = 4.5 }", "", "match should be a table"),
+        ("match = { slope = 0.5, midpoint = 4.5 }", "match = 4", "match should be a table"),
+        ("[calibration.picture]", "[calibration.image]", "picture should be a table"),
+    ],
+)
+def test_a_wrong_calibration_names_the_key(tmp_path, old, new, words):
+    assert old in CALIBRATION
+    with pytest.raises(ModelError, match=re.escape(words)) as caught:
+        read(tmp_path, FORM + CALIBRATION.replace(old, new, 1))
     assert str(tmp_path / "model.toml") in str(caught.value)
 
 

@@ -7,11 +7,13 @@ import pytest
 
 from visionquery.indexing.report import Progress
 from visionquery.present.documents import render
+from visionquery.present.explanations import left_out_by, summary, verdict
 from visionquery.present.previews import half_blocks
 from visionquery.present.progress import index_progress
-from visionquery.present.tables import hits_table, print_table
-from visionquery.present.text import count, duration, escaped, size
-from visionquery.search.result import Hit
+from visionquery.present.tables import hits_table, print_parts, print_table
+from visionquery.present.text import count, duration, escaped, percents, printable, size
+from visionquery.query.grammar import parse
+from visionquery.search.result import Explanation, Hit, Part
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,23 @@ def test_sizes(number, shown):
 
 def test_counts():
     assert (count(1, "image"), count(2000, "image")) == ("1 image", "2,000 images")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        (0.12, 0.25, ("12 %", "25 %")),
+        (0.2496, 0.25, ("24.96 %", "25.00 %")),
+        (0.2499999, 0.25, ("24.99999 %", "25.00000 %")),
+        (0.25, 0.25, ("25 %", "25 %")),
+    ],
+)
+def test_percents_are_told_apart(one, other, shown):
+    assert percents(one, other) == shown
+
+
+def test_what_is_read_keeps_its_backslashes():
+    assert printable("a\\b \x1b[31m\n写真") == "a\\b \\x1b[31m\\n写真"
 
 
 def test_documents_are_ascii_and_keep_any_name():
@@ -123,3 +142,98 @@ def test_previews_pair_two_rows_of_pixels():
     pixels[0] = 255
     lines = half_blocks(pixels)
     assert [line.plain for line in lines] == ["▀▀▀", "▀▀▀"]
+
+
+def described(text: str, confidence: float, **facts: object) -> Part:
+    values = {"kind": "description", "excluded": False, "score": 0.1, "words": ()}
+    return Part(text=text, confidence=confidence, **(values | facts))
+
+
+def filtered(text: str, *, holds: bool, excluded: bool = False) -> Part:
+    return Part(text, "filter", excluded, float(holds))
+
+
+def test_parts_on_one_line():
+    parts = [
+        described("a dog", 0.92, words=("dog",)),
+        described("people", 0.034, excluded=True, words=("people",)),
+        filtered("date:2024", holds=True),
+        filtered("camera:sony", holds=False, excluded=True),
+        described("on a beach", 0.4, words=("beach", "dog")),
+    ]
+    assert summary(parts) == (
+        "a dog 92 %  -people 3 %  date:2024 yes  -camera:sony no  on a beach 40 %  "
+        "words: dog, beach"
+    )
+
+
+def test_of_many_excluded_the_first_and_the_strongest_are_shown():
+    kinds = [("people", 0.02), ("a man", 0.01), ("a woman", 0.3), ("a child", 0.2)]
+    parts = [described(text, confidence, excluded=True) for text, confidence in kinds]
+    assert summary(parts) == "-people 2 %  -(a woman) 30 %  (and 2 below)"
+    assert summary(parts[:2]) == "-people 2 %  -(a man) 1 %"
+
+
+def test_what_is_excluded_stays_together():
+    texts = ("dog", "a dog", '"a dog"', 'a "red" dog', 'image:"my dog.jpg"', "image:dog.jpg")
+    shown = [summary([described(text, 0, excluded=True)]) for text in texts]
+    assert shown == [
+        "-dog 0 %", "-(a dog) 0 %", '-"a dog" 0 %', '-(a "red" dog) 0 %',
+        '-image:"my dog.jpg" 0 %', "-image:dog.jpg 0 %",
+    ]
+
+
+def test_parts_cannot_move_the_cursor():
+    part = described("red\x1b[31m", 0.5, words=("red\x1b",))
+    assert summary([part]) == "red\\x1b[31m 50 %  words: red\\x1b"
+    stream = io.StringIO()
+    print_parts([part], stream)
+    assert stream.getvalue() == "red\\x1b[31m\tyes\t50 %\t0.100\tred\\x1b\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "culprits"),
+    [
+        ("a ext:yes", []),
+        ("a ext:no", ["ext:no"]),
+        ("a -ext:yes", ["-ext:yes"]),
+        ("a -ext:no", []),
+        ("ext:no path:no", ["ext:no", "path:no"]),
+        ("ext:no OR a", []),
+        ("ext:no OR path:no", ["ext:no", "path:no"]),
+        ("(ext:no OR a) path:no", ["path:no"]),
+        ("-(ext:yes OR a)", ["-(ext:yes OR a)"]),
+        ("-(ext:yes a)", []),
+        ("-(ext:yes path:yes)", ["-(ext:yes path:yes)"]),
+        ("NOT -ext:no", ["NOT -ext:no"]),
+        ("ext:no AND ext:no", ["ext:no"]),
+    ],
+)
+def test_only_what_leaves_an_image_out_is_blamed(query, culprits):
+    fields = ("ext", "path")
+    answers = ("yes", "no")
+    parts = [filtered(f"{f}:{a}", holds=a == "yes") for f in fields for a in answers]
+    assert left_out_by(parse(query), parts) == culprits
+
+
+@pytest.mark.parametrize(
+    ("query", "rank", "confidence", "sentence"),
+    [
+        ("a", 3, 0.87, "/a.jpg is in the answer: rank 3 of 1,000 images, confidence 87 %."),
+        (
+            "a", 214, 0.12,
+            "/a.jpg is not in the answer: confidence 12 % is below 25 %; rank 214 of 1,000 images.",
+        ),
+        (
+            "a", 214, 0.2499,
+            "/a.jpg is not in the answer: confidence 24.99 % is below 25.00 %; "
+            "rank 214 of 1,000 images.",
+        ),
+        ("a ext:no", None, 0.0, "/a.jpg is not in the answer: left out by ext:no."),
+    ],
+)  # fmt: skip
+def test_verdicts(query, rank, confidence, sentence):
+    parts = (described("a", 0.5), filtered("ext:no", holds=False))
+    image = hit("/a.jpg", confidence=confidence, parts=parts)
+    found = Explanation(query, "tiny", image, rank, 0.25, 1000)
+    assert verdict(found, parse(query)) == sentence

@@ -1,188 +1,51 @@
-"""Planning and executing queries on a store in memory, with an encoder that can be read."""
+"""Executing plans on a store in memory: what is relevant, in which order, page by page."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from visionquery.errors import InputError, ModelMismatchError
-from visionquery.query.grammar import parse
-from visionquery.query.plan import AllOf, FilterRef, Negation, Null, Plan, ProbeRef
-from visionquery.search.background import Background
-from visionquery.search.executor import execute
-from visionquery.search.planner import plan
-from visionquery.search.result import Page, Response
-from visionquery.store.base import FileRecord, ImageRecord, NewImage
+from visionquery.query.plan import Null
+from visionquery.search.executor import execute, explain
+from visionquery.search.result import Response
 from visionquery.store.memory import MemoryStore
-from visionquery.types import Decoded, Facts, Matrix, ModelIdentity
-
-WORDS = ("dog", "beach", "car", "people", "snow")
-IDENTITY = ModelIdentity("words", "f1", len(WORDS) + 1, "words")
-NULL = Null(mean=0.0, std=0.1)
-
-
-@dataclass
-class WordEncoder:
-    """One axis for each known word and one for all else; a picture shows its mean colours."""
-
-    identity: ModelIdentity = IDENTITY
-    logit_scale: float = 10.0
-    image_side: int = 2
-    batches: list[list[str]] = field(default_factory=list)
-
-    def prepare(self, decoded: Decoded) -> NDArray[np.float32]:
-        return decoded.pixels.transpose(2, 0, 1).astype(np.float32)
-
-    def encode_images(self, prepared: NDArray[np.float32]) -> Matrix:
-        means = prepared.mean(axis=(2, 3))
-        padded = np.pad(means, ((0, 0), (0, self.identity.embed_dim - 3)))
-        return padded / np.linalg.norm(padded, axis=1, keepdims=True)
-
-    def encode_texts(self, texts: Sequence[str]) -> Matrix:
-        self.batches.append(list(texts))
-        rows = [[float(word in text.split()) for word in WORDS] for text in texts]
-        matrix = np.array([[*row, 0.0 if any(row) else 1.0] for row in rows], np.float32)
-        return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
-
-
-def image(name: str, *, taken_at: str | None = None, width: int = 100, **parts: float) -> NewImage:
-    vector = np.array([*(parts.get(word, 0.0) for word in WORDS), 0.05], np.float32)
-    vector /= np.linalg.norm(vector)
-    return NewImage(name, vector, Facts(width, 50, "JPEG", 10, taken_at=taken_at))
-
-
-def store_of(*images: NewImage) -> MemoryStore:
-    store = MemoryStore(IDENTITY)
-    with store.writing():
-        root = store.add_root("/photos").root_id
-        files = [FileRecord(root, f"{i.image_id}.jpg", 10, 1, i.image_id) for i in images]
-        store.write(images, files)
-    return store
-
-
-def no_picture(path: str) -> Decoded:
-    raise AssertionError(f"{path} was read")
-
-
-def planned(text: str, store: MemoryStore, encoder: WordEncoder | None = None) -> Plan:
-    zero = np.zeros(IDENTITY.embed_dim, np.float32)
-    return plan(
-        parse(text),
-        encoder=encoder or WordEncoder(),
-        store=store,
-        background=Background(NULL, zero, zero, images=1),
-        read_picture=no_picture,
-    )
-
-
-def ids(page: Page) -> list[str]:
-    return [hit.image_id for hit in (*page.hits, *page.closest)]
+from visionquery.types import Curve, Line
 
 
 @pytest.fixture
-def library() -> MemoryStore:
-    return store_of(
-        image("a1", dog=1.0, taken_at="2024-05-01T10:00:00"),
-        image("b2", dog=0.8, beach=0.6, taken_at="2023-01-01T10:00:00"),
-        image("c3", dog=0.7, people=0.7, taken_at="2024-07-01T10:00:00", width=4000),
-        image("d4", car=1.0),
-        image("e5", beach=0.9, people=0.4, taken_at="2024-07-01T10:00:00"),
+def library(world) -> MemoryStore:
+    return world.store(
+        world.image("a1", dog=1.0, facts={"taken_at": "2024-05-01T10:00:00"}),
+        world.image("b2", dog=0.8, beach=0.6, facts={"taken_at": "2023-01-01T10:00:00"}),
+        world.image("c3", dog=0.7, people=0.7, facts={"width": 4000}),
+        world.image("d4", car=1.0),
+        world.image("e5", beach=0.9, people=0.4, facts={"taken_at": "2024-07-01T10:00:00"}),
     )
 
 
-# -- planning ----------------------------------------------------------------------------------
-def test_texts_are_encoded_once_in_one_batch(library: MemoryStore) -> None:
-    encoder = WordEncoder()
-    made = planned("dog OR (dog AND 2:beach) OR -car", library, encoder)
-    assert encoder.batches == [["dog", "beach", "car"]]
-    assert made.fingerprint == "f1"
-    assert made.nulls == (NULL, NULL, NULL)
-
-
-def test_the_expression_mirrors_the_tree(library: MemoryStore) -> None:
-    made = planned("dog -people date:2024 -date:2024", library)
-    same = FilterRef(0)
-    assert made.expression == AllOf((ProbeRef(0), Negation(ProbeRef(1)), same, Negation(same)))
-    assert len(made.filters) == 1
-
-
-def test_filters_alone_do_not_wake_the_encoder(library: MemoryStore) -> None:
-    encoder = WordEncoder()
-    made = planned("date:2024 like:a1 OR width:>1", library, encoder)
-    assert encoder.batches == []
-    assert made.probes.shape == (1, IDENTITY.embed_dim)
-    assert planned("date:2024", library, encoder).probes.shape == (0, IDENTITY.embed_dim)
-
-
-def test_a_single_term_is_exactly_its_vector_even_weighted(library: MemoryStore) -> None:
-    expected = WordEncoder().encode_texts(["dog"])
-    np.testing.assert_array_equal(planned("3:dog", library).probes, expected)
-    stored = library.vectors([0])
-    made = planned("like:a", library)
-    np.testing.assert_array_equal(made.probes, stored)
-    assert made.nulls == (None,)
-
-
-def test_blends_are_centred_by_modality_and_weighted(library: MemoryStore) -> None:
-    text_mean = np.array([0, 0, 0, 0, 0, 0.5], np.float32)
-    image_mean = np.array([0.2, 0, 0, 0, 0, 0], np.float32)
-    pixels = np.zeros((2, 2, 3), np.uint8)
-    pixels[..., 0] = 255
-    seen: list[str] = []
-
-    def read(path: str) -> Decoded:
-        seen.append(path)
-        return Decoded(pixels, Facts(2, 2, "PNG", 1))
-
-    made = plan(
-        parse("image:x.png 2:beach"),
-        encoder=WordEncoder(),
-        store=library,
-        background=Background(NULL, text_mean, image_mean, images=1),
-        read_picture=read,
-    )
-    beach = np.array([0, 1, 0, 0, 0, -0.5]) / np.sqrt(1.25)
-    expected = np.array([1.0, 0, 0, 0, 0, 0]) + 2 * beach
-    expected /= np.linalg.norm(expected)
-    np.testing.assert_allclose(made.probes[0], expected, atol=1e-6)
-    assert made.nulls == (None,)
-    assert seen == ["x.png"]
-
-
-@pytest.mark.parametrize(("query", "says"), [("like:zz", "not here"), ("like:a", "several")])
-def test_like_names_one_image(query: str, says: str) -> None:
-    store = store_of(image("a1", dog=1.0), image("a2", car=1.0))
-    with pytest.raises(InputError, match=says):
-        planned(query, store)
-
-
-def test_terms_that_cancel_are_refused() -> None:
-    opposite = store_of(
-        NewImage("0a", -WordEncoder().encode_texts(["dog"])[0], Facts(1, 1, "P", 1))
-    )
-    with pytest.raises(InputError, match="cancel"):
-        planned("dog like:0a", opposite)
-
-
-# -- executing ---------------------------------------------------------------------------------
-def test_one_probe_ranks_by_cosine(library: MemoryStore) -> None:
-    page = execute(planned("dog", library), library, limit=10)
-    assert ids(page) == ["a1", "b2", "c3", "d4", "e5"]
-    assert [hit.rank for hit in (*page.hits, *page.closest)] == [1, 2, 3, 4, 5]
+# -- order and pages -----------------------------------------------------------------------------
+def test_one_probe_ranks_by_cosine(world, library):
+    page = world.search("dog", library, limit=10)
+    hits = (*page.hits, *page.closest)
+    assert [hit.image_id for hit in hits] == ["a1", "b2", "c3", "d4", "e5"]
+    assert [hit.rank for hit in hits] == [1, 2, 3, 4, 5]
     assert page.total == len(page.hits) == 3
     top = page.hits[0]
     assert top.score == pytest.approx(1 / np.sqrt(1 + 0.05**2))
-    assert (top.path, top.width, top.taken_at) == ("/photos/a1.jpg", 100, "2024-05-01T10:00:00")
+    assert (top.path, top.width, top.taken_at) == ("/pile/a1.jpg", 100, "2024-05-01T10:00:00")
+    assert top.parts == ()
 
 
-def test_saturated_confidence_keeps_the_order_of_cosines() -> None:
+def test_saturated_confidence_keeps_the_order_of_cosines(world):
     rng = np.random.default_rng(3)
-    images = [image(f"{i:04}", dog=1.0, car=float(rng.uniform(0, 0.02))) for i in range(200)]
-    others = [image(f"e{i:05}", people=1.0) for i in range(1000)]
-    store = store_of(*images, *others)
-    tight = replace(planned("dog", store), nulls=(Null(0.0, 0.01),))
+    images = [world.image(f"{i:04}", dog=1.0, car=float(rng.uniform(0, 0.02))) for i in range(200)]
+    store = world.store(*images, *(world.image(f"e{i:05}", people=1.0) for i in range(1000)))
+    # Presence is not asked: it would be all that is in doubt.
+    match_only = replace(world.calibration, text=world.calibration.picture)
+    tight = replace(
+        world.plan("dog", store), null=Null(0.0, 0.01, 0.0), calibration=match_only
+    )
     page = execute(tight, store, limit=200)
     scores = [hit.score or 0.0 for hit in page.hits]
     assert all(hit.confidence == 1.0 for hit in page.hits)
@@ -190,160 +53,198 @@ def test_saturated_confidence_keeps_the_order_of_cosines() -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize("query", ["dog", "dog width:>1", "dog OR width:>1", "-dog"])
-def test_order_of_equals_and_pages_do_not_depend_on_rows(query: str) -> None:
-    images = [image(f"{i:02}", dog=1.0, car=(i % 3) / 2) for i in range(12)]
-    forward, backward = store_of(*images), store_of(*reversed(images))
-    whole = ids(execute(planned(query, forward), forward, limit=12))
-    assert ids(execute(planned(query, backward), backward, limit=12)) == whole
+@pytest.mark.parametrize(
+    "query", ["dog", "dog width:>1", "dog OR width:>1", "-dog", "dog AND car", "dog -car"]
+)
+def test_order_of_equals_and_pages_do_not_depend_on_rows(world, query):
+    images = [world.image(f"{i:02}", dog=1.0, car=(i % 3) / 2) for i in range(12)]
+    forward, backward = world.store(*images), world.store(*reversed(images))
+    whole = world.ids(query, forward, limit=12)
+    assert len(whole) == 12
+    assert world.ids(query, backward, limit=12) == whole
     for store in (forward, backward):
-        made = planned(query, store)
-        pages = [ids(execute(made, store, limit=5, offset=at)) for at in (0, 5, 10, 15)]
+        pages = [world.ids(query, store, limit=5, offset=at) for at in (0, 5, 10, 15)]
         assert [one for page in pages for one in page] == whole
 
 
-def test_negation_pushes_down_and_filters_cut(library: MemoryStore) -> None:
-    page = execute(planned("dog -people", library), library)
-    assert [hit.image_id for hit in page.hits] == ["a1", "b2"]
-    assert ids(execute(planned("dog -people date:2024", library), library))[0] == "a1"
-    assert set(ids(execute(planned("dog date:2024", library), library))) == {"a1", "c3", "e5"}
-    assert set(ids(execute(planned("dog -date:2024", library), library))) == {"b2", "d4"}
-
-
-def test_conjunction_means_and_alternative_takes_the_larger(library: MemoryStore) -> None:
-    both = execute(planned("dog AND people", library), library)
-    assert both.hits[0].image_id == "c3"
-    dog, people = (execute(planned(q, library), library) for q in ("dog", "people"))
-    single = [
-        next(hit for hit in (*page.hits, *page.closest) if hit.image_id == "c3")
-        for page in (dog, people)
-    ]
-    mean = np.sqrt(single[0].confidence * single[1].confidence)
-    assert both.hits[0].confidence == pytest.approx(mean)
-    assert both.hits[0].score == pytest.approx(
-        ((single[0].score or 0) + (single[1].score or 0)) / 2
+def test_what_is_relevant_comes_before_what_is_not(world):
+    rng = np.random.default_rng(7)
+    store = world.store(
+        *(
+            world.image(f"{i:04}", dog=float(d), car=float(c), snow=0.3)
+            for i, (d, c) in enumerate(rng.uniform(0, 1, (80, 2)))
+        )
     )
-    either = execute(planned("dog OR car", library), library)
-    assert {hit.image_id for hit in either.hits} == {"a1", "b2", "c3", "d4"}
+    for query in ("dog -car", "-car", "dog OR -car", "dog -(car OR snow)"):
+        page = world.search(query, store, limit=80)
+        assert 0 < page.total == len(page.hits) < 80
+        assert min(hit.confidence for hit in page.hits) >= 0.25
+        assert max(hit.confidence for hit in page.closest) < 0.25
+        pages = [world.search(query, store, limit=7, offset=at) for at in range(0, 80, 7)]
+        assert [hit for one in pages for hit in one.hits] == list(page.hits)
+        assert [hit for one in pages for hit in one.closest] == list(page.closest)
+        assert {one.total for one in pages} == {page.total}
 
 
-def test_a_filter_in_an_alternative_is_certain(library: MemoryStore) -> None:
-    page = execute(planned("car OR width:4000", library), library)
+def test_nothing_good_enough_shows_what_came_near(world, library):
+    page = world.search("snow", library, limit=2)
+    assert (page.hits, page.total, len(page.closest)) == ((), 0, 2)
+    everything = world.search("snow", library, min_confidence=0.0)
+    assert (len(everything.hits), everything.total) == (5, 5)
+
+
+def test_texts_and_pictures_have_their_own_curves(world):
+    store = world.store(*(world.image(f"{i:02}", dog=1.0, beach=i / 12) for i in range(12)))
+    curves = world.calibration
+    for query, own, other in (
+        ("dog", "text", "picture"), ("dog 2:beach", "text", "picture"),
+        ("like:00", "picture", "text"), ("dog like:00", "picture", "text"),
+    ):  # fmt: skip
+        made = world.plan(query, store)
+
+        def sure(made=made, **changes):
+            changed = replace(made, calibration=replace(curves, **changes))
+            return [hit.confidence for hit in execute(changed, store, min_confidence=0.0).hits]
+
+        harder = Curve(match=Line(1.0, 9.0))
+        assert sure(**{other: harder}) == sure()
+        assert sure(**{own: harder}) != sure()
+
+
+# -- filters and folders -------------------------------------------------------------------------
+def test_a_filter_in_an_alternative_is_certain(world, library):
+    page = world.search("car OR width:4000", library)
     assert [hit.image_id for hit in page.hits] == ["c3", "d4"]
     assert page.hits[0].confidence == 1.0
 
 
-def test_filters_alone_come_newest_first_then_by_path(library: MemoryStore) -> None:
-    page = execute(planned("width:>1", library), library, limit=4)
-    assert ids(page) == ["c3", "e5", "a1", "b2"]
-    assert ids(execute(planned("width:>1", library), library, limit=4, offset=4)) == ["d4"]
-    assert page.total == 5
-    assert {(hit.score, hit.confidence) for hit in page.hits} == {(None, 1.0)}
-    assert ids(execute(planned("date:2024 OR date:2023", library), library))[-1] == "b2"
+def test_filters_cut_and_negated_ones_too(world, library):
+    assert set(world.ids("dog date:2024", library)) == {"a1", "e5"}
+    assert set(world.ids("dog -date:2024", library)) == {"b2", "c3", "d4"}
+    assert world.ids("dog date:1999", library) == []
 
 
-def test_within_and_holes_are_never_answers(library: MemoryStore) -> None:
+def test_holes_and_what_is_not_within_are_never_answers(world, library):
     with library.writing():
         library.forget([(1, "a1.jpg")])
         library.prune()
-    made = planned("dog", library)
-    assert "a1" not in ids(execute(made, library))
+    assert "a1" not in world.ids("dog", library)
     mask = np.zeros(library.row_count(), bool)
     mask[[0, 1]] = True
-    assert ids(execute(made, library, within=mask)) == ["b2"]
-    assert ids(execute(planned("width:>1", library), library, within=mask)) == ["b2"]
+    for query in ("dog", "width:>1", "-snow"):
+        assert world.ids(query, library, within=mask) == ["b2"]
 
 
-def test_nothing_good_enough_shows_what_came_near(library: MemoryStore) -> None:
-    page = execute(planned("snow", library), library, limit=2)
-    assert (page.hits, page.total, len(page.closest)) == ((), 0, 2)
-    all_of_it = execute(planned("snow", library), library, min_confidence=0.0)
-    assert (len(all_of_it.hits), all_of_it.total) == (5, 5)
+@pytest.mark.parametrize("query", ["dog", "-dog", "dog -beach", "dog AND beach", "dog OR car"])
+def test_a_filter_or_a_folder_never_changes_a_confidence(world, library, query):
+    whole = world.confidences(query, library)
+    assert len(whole) == 5
+    wide = world.confidences(f"({query}) width:4000", library)
+    assert wide == {"c3": whole["c3"]}
+    for row, image_id in enumerate(sorted(whole)):
+        only = np.zeros(5, bool)
+        only[row] = True
+        assert world.confidences(query, library, within=only) == {image_id: whole[image_id]}
 
 
-def test_without_a_null_the_own_scores_calibrate() -> None:
-    rng = np.random.default_rng(1)
-    noise = [
-        image(f"aa{i:04}", **dict.fromkeys(WORDS, float(rng.uniform(0.2, 1)))) for i in range(9)
+def test_a_filter_never_changes_what_words_of_files_weigh(world):
+    images = [world.image(f"{i:02}", dog=1.0, facts={"width": 100 + i}) for i in range(12)]
+    store = world.store(*images, names={f"{i:02}": f"zebra{i}/a.jpg" for i in range(3)})
+    whole = world.confidences("stripes zebra0 wild", store)
+    narrow = world.confidences("stripes zebra0 wild width:100", store)
+    assert narrow == {"00": whole["00"]}
+    assert whole["00"] > whole["01"]
+
+
+@pytest.mark.parametrize("query", ["dog", "-dog", "dog AND beach", "like:0070", "dog rex"])
+def test_images_that_are_gone_leave_no_trace_in_a_confidence(world, query):
+    rng = np.random.default_rng(5)
+    images = [
+        world.image(f"{i:04}", dog=1.0 if i < 30 else 0.2, beach=x, car=y)
+        for i, (x, y) in enumerate(rng.uniform(0, 1, (90, 2)).tolist())
     ]
-    crowd = [image(f"bb{i:04}", car=1.0, snow=float(rng.uniform(0, 1))) for i in range(300)]
-    store = store_of(*noise, *crowd, image("d0", dog=1.0))
-    page = execute(replace(planned("dog", store), nulls=(None,)), store)
-    assert page.hits[0].image_id == "d0"
-    assert page.total <= 10
+    names = {f"{i:04}": f"{'rex' * (i % 9 == 0)}{i}.jpg" for i in range(90)}
+    never = world.store(*images[30:], names={key: names[key] for key in list(names)[30:]})
+    gone = world.store(*images, names=names)
+    with gone.writing():
+        gone.forget([(1, names[f"{i:04}"]) for i in range(30)])
+        gone.prune()
+    assert gone.row_count() == 90
+    assert world.confidences(query, gone) == pytest.approx(world.confidences(query, never))
 
 
-def test_an_empty_store_answers_with_nothing() -> None:
-    store = MemoryStore(IDENTITY)
-    for query in ("dog", "date:2024", "dog -people", "-dog"):
-        assert ids(execute(planned(query, store), store)) == []
+# -- an answer without a background, without images ----------------------------------------------
+def test_without_a_null_the_own_scores_calibrate(world):
+    rng = np.random.default_rng(1)
+    crowd = [
+        world.image(f"bb{i:04}", car=1.0, dog=float(x), snow=float(y))
+        for i, (x, y) in enumerate(rng.uniform(0, 0.3, (300, 2)))
+    ]
+    shown = [world.image(f"d{i}", dog=1.0, beach=i / 50) for i in range(3)]
+    store = world.store(*crowd, *shown)
+    plans = [world.plan(query, store, background=None) for query in ("dog", "snow -car")]
+    page = execute(plans[0], store)
+    assert [hit.image_id for hit in page.hits] == ["d0", "d1", "d2"]
+    assert np.isfinite([hit.confidence for hit in execute(plans[1], store).closest]).all()
 
 
-class CountingStore(MemoryStore):
-    """A memory store that counts the records that are read."""
-
-    def __init__(self) -> None:
-        super().__init__(IDENTITY)
-        self.read = 0
-
-    def records(self, rows: Sequence[int]) -> list[ImageRecord]:
-        self.read += len(rows)
-        return super().records(rows)
+def test_an_empty_store_answers_with_nothing(world):
+    store = world.store()
+    for query in ("dog", "date:2024", "dog -people", "-dog", "dog AND car", "dog OR date:2024"):
+        for sort in (None, "relevance", "date", "path"):
+            page = world.search(query, store, sort=sort, parts=True)
+            assert (page.hits, page.closest, page.total) == ((), (), 0)
 
 
-def test_only_the_records_of_the_page_are_read() -> None:
-    store = CountingStore()
-    with store.writing():
-        root = store.add_root("/p").root_id
-        images = [image(f"{i:04}", dog=1.0, car=i / 100) for i in range(100)]
-        store.write(images, [FileRecord(root, i.image_id, 1, 1, i.image_id) for i in images])
-    execute(planned("dog", store), store, limit=7, offset=20)
-    assert store.read == 7
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_small_library_answers_with_its_match_and_only_that(world, count):
+    images = [world.image("aa", dog=1.0), world.image("bb", beach=1.0), world.image("cc", car=1.0),
+              world.image("dd", people=1.0)][:count]
+    store = world.store(*images)
+    assert world.relevant("dog", store) == ["aa"]
+    assert world.relevant("a dog AND dog", store) == ["aa"]
+    assert world.relevant("snow", store) == []
+    assert world.relevant("zebra", store) == []
+    assert sorted(world.relevant("-snow", store)) == [image.image_id for image in images]
+    assert "aa" not in world.relevant("-dog", store)
 
 
-def test_a_plan_of_another_model_is_refused(library: MemoryStore) -> None:
-    other = WordEncoder(identity=replace(IDENTITY, fingerprint="f2"))
-    with pytest.raises(ModelMismatchError) as caught:
-        execute(planned("dog", library, other), library)
-    assert (caught.value.library_model, caught.value.asked_model) == ("f1", "f2")
+# -- what a page costs, and what is refused ------------------------------------------------------
+def test_only_the_records_of_the_page_are_read(world):
+    read = []
+
+    class CountingStore(MemoryStore):
+        def records(self, rows):
+            read.extend(rows)
+            return super().records(rows)
+
+    store = CountingStore(world.identity)
+    world.fill(store, [world.image(f"{i:04}", dog=1.0, car=i / 100) for i in range(100)])
+    world.search("dog", store, limit=7, offset=20)
+    assert len(set(read)) == 7
+
+
+def test_a_plan_of_another_model_is_refused(world, library):
+    other = world.encoder(identity=replace(world.identity, fingerprint="f2"))
+    made = world.plan("dog", library, encoder=other)
+    for run in (lambda: execute(made, library), lambda: explain(made, library, 0, text="dog")):
+        with pytest.raises(ModelMismatchError) as caught:
+            run()
+        assert (caught.value.library_model, caught.value.asked_model) == ("f1", "f2")
 
 
 @pytest.mark.parametrize(
-    "run",
-    [
-        lambda made, store: execute(made, store, limit=0),
-        lambda made, store: execute(made, store, offset=-1),
-        lambda made, store: execute(made, store, min_confidence=1.5),
-    ],
+    "wanted", [{"limit": 0}, {"offset": -1}, {"min_confidence": 1.5}, {"min_confidence": -0.1}]
 )
-def test_pages_without_meaning_are_refused(
-    library: MemoryStore, run: Callable[[Plan, MemoryStore], Page]
-) -> None:
+def test_pages_without_meaning_are_refused(world, library, wanted):
     with pytest.raises(InputError):
-        run(planned("dog", library), library)
+        world.search("dog", library, **wanted)
 
 
-def test_a_response_is_its_hits(library: MemoryStore) -> None:
-    page = execute(planned("dog", library), library)
+def test_a_response_is_its_hits(world, library):
+    page = world.search("dog", library)
     response = Response("dog", "words", True, 0.1, page.hits, page.closest, page.total)
     assert list(response) == list(page.hits)
     assert len(response) == 3
     assert response
     assert not replace(response, hits=())
-
-
-def test_confidence_does_not_depend_on_filters_or_folders(library: MemoryStore) -> None:
-    def of_c3(query: str, within: NDArray[np.bool_] | None = None) -> float:
-        page = execute(planned(query, library), library, within=within, min_confidence=0)
-        return next(hit.confidence for hit in page.hits if hit.image_id == "c3")
-
-    only = np.zeros(library.row_count(), bool)
-    only[2] = True
-    for query in ("dog", "-dog", "dog -beach"):
-        assert of_c3(query) == of_c3(f"{query} width:4000") == of_c3(query, only)
-
-
-def test_two_negations_are_none(library: MemoryStore) -> None:
-    plain = execute(planned("dog", library), library)
-    twice = execute(planned("-(-dog)", library), library)
-    assert plain.hits == twice.hits

@@ -6,7 +6,7 @@ import typer
 
 from visionquery.cli.output import on_terminal, print_document, print_lines, print_paths, say
 from visionquery.errors import InputError
-from visionquery.present.text import count
+from visionquery.present.text import count, printable
 from visionquery.query.ast import Node
 from visionquery.search.result import Hit, Response
 
@@ -28,30 +28,28 @@ def show_query(query: str, node: Node, *, json: bool) -> None:
     from visionquery.query.wording import explain, unparse
 
     if json:
-        from visionquery.query.document import as_document
+        from visionquery.present.documents import query_document
 
-        document = {"query": query, "canonical": unparse(node), "tree": as_document(node)}
-        print_document(document)
+        print_document(query_document(query, node))
     else:
-        print_lines(f"{unparse(node)}\n\n{explain(node)}")
+        print_lines(f"{printable(unparse(node))}\n\n{explain(node)}")
 
 
-def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
-    """Write a response and exit: 0 with hits, 1 without.
-
-    Raises InputError where two forms of output are asked for at once.
-    """
-    check_form(json=json, null=null)
+def answer(
+    response: Response, *, min_confidence: float | None, json: bool, null: bool, quiet: bool
+) -> None:
+    """Write a response and exit: 0 with hits, 1 without. `min_confidence` is where its relevance
+    ended, None for the default."""
     if json:
         from visionquery.present.documents import search_document
 
-        print_document(search_document(response))
+        print_document(search_document(response, min_confidence=min_confidence))
     elif null or not on_terminal():
         print_paths([hit.path for hit in response if hit.path is not None], null=null)
     elif response:
         _show(response.hits)
     if not response and not json and not quiet:
-        _say_nothing_found(response)
+        _say_nothing_found(response, as_table=on_terminal() and not null)
     raise typer.Exit(0 if response else 1)
 
 
@@ -61,7 +59,7 @@ def _show(hits: tuple[Hit, ...]) -> None:
     print_table(hits_table(hits), sys.stdout)
 
 
-def _say_nothing_found(response: Response) -> None:
+def _say_nothing_found(response: Response, *, as_table: bool) -> None:
     if response.total:
         say(f"The answer ends before --offset: {count(response.total, 'image')} in all.")
         return
@@ -69,7 +67,7 @@ def _say_nothing_found(response: Response) -> None:
         say("Nothing was found.")
         return
     say("Nothing here matches well enough. The closest, probably not what you meant:")
-    if on_terminal():
+    if as_table:
         _show(response.closest[:_CLOSEST_SHOWN])
     else:
         for hit in response.closest[:_CLOSEST_SHOWN]:

@@ -11,9 +11,11 @@ from visionquery.cli.options import (
     MinConfidenceOption,
     ModelOption,
     QueryArgument,
+    QuietFlag,
 )
 from visionquery.cli.output import print_document, print_lines
 from visionquery.cli.session import open_library
+from visionquery.opening import check_pictures
 from visionquery.query.grammar import parse
 
 __all__ = ["explain"]
@@ -26,23 +28,27 @@ def explain(
     model: ModelOption = None,
     min_confidence: MinConfidenceOption = None,
     json: JsonFlag = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Explain why a picture is, or is not, in the answer to a query.
 
-    Exits with 0 when it is in the answer, with 1 when it is not.
+    First whether it is; then each part of the query: whether it is wanted, how much of it is found
+    in the picture (of a filter, whether it holds), the cosine, and its words that stand in the
+    picture's names, caption, keywords or text. Exits with 0 when the picture is in the answer,
+    with 1 when it is not, with 2 when it is not in the library.
     """
     node = parse(query)
-    with open_library(library=library, model=model, create=False, quiet=False) as opened:
+    check_pictures(node)
+    with open_library(library=library, model=model, create=False, quiet=quiet) as opened:
         found = opened.explain(image, node, text=query, min_confidence=min_confidence)
     if json:
         from visionquery.present.documents import explanation_document
 
-        print_document(explanation_document(found))
+        print_document(explanation_document(found, node))
     else:
-        from visionquery.present.explanations import part_rows, verdict
-        from visionquery.present.tables import print_rows
+        from visionquery.present.explanations import verdict
+        from visionquery.present.tables import print_parts
 
-        print_lines(verdict(found))
-        names = ("part", "wanted", "confidence", "cosine", "words found")
-        print_rows(names, part_rows(found.hit.parts), sys.stdout)
+        print_lines(verdict(found, node))
+        print_parts(found.hit.parts, sys.stdout)
     raise typer.Exit(0 if found.is_relevant else 1)

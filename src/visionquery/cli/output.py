@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from visionquery.present.text import escaped
+from visionquery.present.text import escaped, printable
 
 __all__ = ["notes", "on_terminal", "print_document", "print_lines", "print_paths", "say"]
 
@@ -21,7 +21,7 @@ def notes(*, quiet: bool) -> Callable[[str], None]:
 
 
 def _safe(message: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else escaped(c) for c in message)
+    return "\n".join(map(printable, message.split("\n")))
 
 
 def on_terminal() -> bool:

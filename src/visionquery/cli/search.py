@@ -38,22 +38,34 @@ _SortOption = Annotated[
     Order | None,
     typer.Option(
         "--sort",
+        metavar="relevance|date|path",
         help="Order of the answer; date (newest first) and path order only what is relevant. "
         "[default: relevance; date for a query of filters alone]",
         show_default=False,
     ),
 ]
 _AllFlag = Annotated[
-    bool, typer.Option("--all", help="Do not end where relevance ends: all pictures, in order.")
+    bool,
+    typer.Option(
+        "--all", help="Do not end where relevance ends: everything, in order (--min-confidence 0)."
+    ),
 ]
 _NoIndexFlag = Annotated[
     bool, typer.Option("--no-index", help="Answer from what is indexed already.")
 ]
 _ExplainFlag = Annotated[
-    bool, typer.Option("--explain", help="Show what each part of the query has to do with a hit.")
+    bool,
+    typer.Option(
+        "--explain",
+        help="Show what each part of the query has to do with each picture: in the table of a "
+        "terminal, and with --json.",
+    ),
 ]
 _ExplainQueryFlag = Annotated[
-    bool, typer.Option("--explain-query", help="Show how the query is read, and search nothing.")
+    bool,
+    typer.Option(
+        "--explain-query", help="Show how the query is read; nothing is indexed or searched."
+    ),
 ]
 
 
@@ -85,9 +97,8 @@ def search(
     if explain_query:
         show_query(query, node, json=json)
         return
-    if everything and min_confidence is not None:
-        raise InputError("--all is --min-confidence 0; give one of them.")
     check_form(json=json, null=null, explain=explain)
+    least = _least(min_confidence, everything=everything)
     check_pictures(node)
     update = [] if no_index else paths or []
     with open_for(update, library=library, model=model, quiet=quiet) as opened:
@@ -97,10 +108,15 @@ def search(
         else:
             response = opened.search(
                 node, text=query, limit=limit, offset=offset, within=places, explain=explain,
-                sort=sort.value if sort else None,
-                min_confidence=0.0 if everything else min_confidence,
+                sort=sort.value if sort else None, min_confidence=least,
             )  # fmt: skip
-    answer(response, json=json, null=null, quiet=quiet)
+    answer(response, min_confidence=least, json=json, null=null, quiet=quiet)
+
+
+def _least(min_confidence: float | None, *, everything: bool) -> float | None:
+    if everything and min_confidence is not None:
+        raise InputError("--all is --min-confidence 0; give one of them.")
+    return 0.0 if everything else min_confidence
 
 
 def _updated(library: Library, paths: list[Path], *, quiet: bool) -> list[Path]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from visionquery.cli.answers import answer
+from visionquery.cli.answers import answer, check_form
 from visionquery.cli.options import (
     JsonFlag,
     LibraryOption,
@@ -35,6 +35,7 @@ def similar(
     quiet: QuietFlag = False,
 ) -> None:
     """Find pictures that look like one, which itself is left out."""
+    check_form(json=json, null=null)
     with open_library(library=library, model=model, create=False, quiet=quiet) as opened:
         response = opened.similar(image, limit=limit, offset=offset, within=within or [])
-    answer(response, json=json, null=null, quiet=quiet)
+    answer(response, min_confidence=0.0, json=json, null=null, quiet=quiet)

@@ -4,6 +4,7 @@ The form is the same for a folder that a person made and for a catalog entry; an
 catalog also says where each file is to be had (`repo`, `revision`, `path`, `size_bytes`).
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ class _Table:
         value = self.take(key)
         if not isinstance(value, dict):
             raise self.wrong(key, "a table")
-        return _Table(self.file, key, value)
+        return _Table(self.file, f"{self.name}.{key}" if self.name else key, value)
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self.take(key)
@@ -120,6 +121,8 @@ class _Table:
             return default
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.wrong(key, "a number")
+        if not math.isfinite(value):
+            raise self.wrong(key, "a finite number")
         return float(value)
 
     def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:

@@ -9,12 +9,18 @@ from visionquery.indexing.ocr import OcrReport
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.indexing.status import LibraryStatus
+from visionquery.present.explanations import left_out_by
+from visionquery.query.ast import Node
+from visionquery.query.document import as_document
+from visionquery.query.wording import unparse
+from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
 from visionquery.search.result import Explanation, Hit, Part, Response
 
 __all__ = [
     "evaluation_document",
     "explanation_document",
     "index_document",
+    "query_document",
     "reencode_document",
     "render",
     "search_document",
@@ -30,22 +36,25 @@ def render(document: Mapping[str, object]) -> str:
     return json.dumps(document, indent=2)
 
 
-def search_document(response: Response) -> dict[str, object]:
-    """Return `{"query", "model", "exact", "seconds", "total", "results", "closest"}`."""
+def search_document(response: Response, *, min_confidence: float | None) -> dict[str, object]:
+    """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "results",
+    "closest"}`; `min_confidence` is where relevance ended, None for the default."""
     return {
         "query": response.query,
         "model": response.model,
         "exact": response.exact,
         "seconds": round(response.seconds, 4),
+        "min_confidence": DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence,
         "total": response.total,
         "results": _hits(response.hits),
         "closest": _hits(response.closest),
     }
 
 
-def explanation_document(found: Explanation) -> dict[str, object]:
-    """Return `{"query", "model", "relevant", "rank", "images", "min_confidence", "image"}`, the
-    image as in the results of a search, with its parts."""
+def explanation_document(found: Explanation, node: Node) -> dict[str, object]:
+    """Return `{"query", "model", "relevant", "rank", "images", "min_confidence", "left_out_by",
+    "image"}`, the image as in the results of a search, with its parts; `node` is the tree of the
+    query."""
     image = _hit(found.hit)
     del image["rank"]
     return {
@@ -55,6 +64,7 @@ def explanation_document(found: Explanation) -> dict[str, object]:
         "rank": found.rank,
         "images": found.images,
         "min_confidence": found.min_confidence,
+        "left_out_by": left_out_by(node, found.hit.parts),
         "image": image,
     }
 
@@ -89,6 +99,11 @@ def _part(part: Part) -> dict[str, object]:
         "score": None if part.score is None else round(part.score, 5),
         "words": list(part.words),
     }
+
+
+def query_document(query: str, node: Node) -> dict[str, object]:
+    """Return `{"query", "canonical", "tree"}`: how the text of a query is read."""
+    return {"query": query, "canonical": unparse(node), "tree": as_document(node)}
 
 
 def index_document(report: IndexReport) -> dict[str, object]:

@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
+from rich.table import Column, Table
 from rich.text import Text
 
-from visionquery.present.explanations import summary
-from visionquery.present.text import escaped
-from visionquery.search.result import Hit
+from visionquery.present.explanations import certainty, summary
+from visionquery.present.text import escaped, printable
+from visionquery.search.result import Hit, Part
 
-__all__ = ["hits_table", "print_rows", "print_table"]
+__all__ = ["hits_table", "print_parts", "print_rows", "print_table"]
 
 
 def print_table(table: Table, stream: TextIO) -> None:
@@ -41,18 +43,23 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     for hit in hits:
         meter = [_meter(hit.confidence)] if compared else []
         date = [(hit.taken_at or "").replace("T", " ")[:16]] if dated else []
-        place = _place(hit)
-        if hit.parts:
-            place = Text("\n").join([place, Text(f"  {summary(hit.parts)}", style="italic dim")])
+        place = Group(_place(hit), *_explained(hit))
         table.add_row(str(hit.rank), *meter, place, *date, f"{hit.width}×{hit.height}")
     return table
 
 
+def _explained(hit: Hit) -> list[Padding]:
+    """The parts of a hit in lines of their own, if they are known, set off to the right."""
+    line = Text(summary(hit.parts), style="italic dim")
+    return [Padding(line, (0, 0, 0, 2), expand=False)] if hit.parts else []
+
+
 def _meter(confidence: float) -> Text:
+    """A bar that can be read without colours, and the percent."""
     filled = round(confidence * 8)
     style = "green" if confidence >= 0.6 else "yellow" if confidence >= 0.3 else "dim"
     return Text.assemble(
-        ("━" * filled, style), ("━" * (8 - filled), "dim"), f" {confidence * 100:3.0f} %"
+        ("━" * filled, style), ("─" * (8 - filled), "dim"), f" {confidence * 100:3.0f} %"
     )
 
 
@@ -81,6 +88,45 @@ def _shortened(path: str) -> str:
         if Path(path).is_relative_to(base):
             return prefix + str(Path(path).relative_to(base))
     return path
+
+
+def print_parts(parts: Sequence[Part], stream: TextIO) -> None:
+    """Print the parts of a query, and what is found of each in an image: lines with tabs (part,
+    whether it is wanted, how much is found, cosine, words) and on a terminal a table, in which
+    a column that says nothing is left out."""
+    if not stream.isatty():
+        rows = [(*_wish(part), certainty(part), *_facts(part)) for part in parts]
+        stream.writelines("\t".join(row) + "\n" for row in rows)
+        return
+    columns = (
+        Column("part of the query", overflow="fold"),
+        Column("wanted", no_wrap=True),
+        Column("found", no_wrap=True),
+        Column("cosine", style="dim", justify="right", no_wrap=True),
+        Column("words found", overflow="fold"),
+    )
+    cells = [
+        (*map(Text, _wish(part)), _certainty(part), *map(Text, _facts(part))) for part in parts
+    ]
+    said = [any(column) for column in zip(*cells, strict=True)]
+    table = Table(*compress(columns, said), box=None, pad_edge=False, header_style="dim")
+    for row in cells:
+        table.add_row(*compress(row, said))
+    print_table(table, stream)
+
+
+def _wish(part: Part) -> tuple[str, str]:
+    return printable(part.text), "no" if part.excluded else "yes"
+
+
+def _certainty(part: Part) -> Text:
+    return Text(certainty(part)) if part.kind == "filter" else _meter(part.confidence)
+
+
+def _facts(part: Part) -> tuple[str, str]:
+    """The cosine and the words found, each empty where there is none."""
+    cosine = "" if part.score is None else f"{part.score:.3f}"
+    return cosine, ", ".join(map(printable, part.words))
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:

@@ -1,12 +1,18 @@
 """Plain text: numbers, sizes and file names as a person reads them, safe for a terminal."""
 
-__all__ = ["count", "duration", "escaped", "size"]
+__all__ = ["count", "duration", "escaped", "percents", "printable", "size"]
 
 
 def escaped(name: str) -> str:
     """Return a file name with control characters and undecodable bytes as backslash escapes,
     so that no name can move the cursor, forge a line or break the output's encoding."""
     return "".join(c if c.isprintable() else _escape(c) for c in name.replace("\\", "\\\\"))
+
+
+def printable(text: str) -> str:
+    """Return text on one line, only what a terminal would act on, or could not show, as
+    backslash escapes: for reading, not for turning back."""
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def _escape(character: str) -> str:
@@ -19,6 +25,15 @@ def _escape(character: str) -> str:
 def count(number: int, noun: str) -> str:
     """Return "1 image", "2,000 images"."""
     return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def percents(one: float, other: float) -> tuple[str, str]:
+    """Return two shares, 0..1, as percent, with as many digits as it takes to tell them apart."""
+    for digits in range(10):
+        shown = (f"{one * 100:.{digits}f} %", f"{other * 100:.{digits}f} %")
+        if shown[0] != shown[1] or one == other:
+            break
+    return shown
 
 
 def duration(seconds: float) -> str:

@@ -106,7 +106,7 @@ Field = Literal[
 class Filter:
     """A test on a fact of the image. `path` and `ext` hold when any of its places matches,
     `keyword` when any of its keywords does, `text` looks at the text that was read in the
-    picture. An image without the fact fails the test."""
+    picture, where `*` and `?` are themselves. An image without the fact fails the test."""
 
     field: Field
     test: Contains | Range | OneOf | Near

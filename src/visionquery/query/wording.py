@@ -184,7 +184,7 @@ def _outline(node: Node, indent: str) -> list[str]:
             lines = [f"{deeper}{term.weight:g} × {_term_line(term)}" for term in terms]
             return [f"{indent}one vector of", *lines]
         case Filter():
-            return [f"{indent}{_FACTS.get(node.field, node.field)} {_test_words(node.test)}"]
+            return [f"{indent}{_FACTS.get(node.field, node.field)} {_test_words(node)}"]
         case Not(part):
             return [f"{indent}not", *_outline(part, deeper)]
         case And(parts) | Or(parts):
@@ -210,10 +210,10 @@ def _term_line(term: Term) -> str:
             return f"image {_printable(image_id)}"
 
 
-def _test_words(test: Contains | Range | OneOf | Near) -> str:
-    match test:
+def _test_words(node: Filter) -> str:
+    match node.test:
         case Contains(text):
-            is_pattern = "*" in text or "?" in text
+            is_pattern = node.field != "text" and ("*" in text or "?" in text)
             return f"{'matches' if is_pattern else 'contains'} {_shown(text)}"
         case OneOf(values):
             return f"is {' or '.join(_printable(value) for value in values)}"

@@ -52,7 +52,7 @@ things gets an answer there, on held-out photographs."""
 
 DEFAULT_CALIBRATION: Final = Calibration(
     text=Curve(match=Line(1.27, 3.17), presence=Line(2.66, 5.90), tail=1.03),
-    picture=Curve(match=Line(0.87, 4.33)),
+    picture=Curve(match=Line(0.87, 4.34)),
     exclusion=0.0,
     words=4.0,
 )
@@ -84,6 +84,10 @@ _BEST_FOR_BIAS: Final = 20
 _IMAGES_PER_BEST: Final = 50
 """How many of the best images show whether something matches, and by their bias whether the query
 likes what every text does: so many, and of a small library one in fifty."""
+
+_MOST_USUAL: Final = 0.5
+"""Spreads by which a query's usual score may lie above that of everyday captions: 99 in 100
+captions and absent things stay below. Where most of a library matches, what looks usual is not."""
 
 _BINS: Final = 8192
 
@@ -117,11 +121,14 @@ def text_scale(cosines: NDArray[np.float32], biases: NDArray[np.float32], null: 
         return Scale(null.mean + null.bias, spread, 0.0, _USUAL_TAIL, 0)
     quarter, half, upper = _quantiles(cosines, (0.25, 0.5, 0.97))
     best = _best(cosines, _BEST_FOR_BIAS, upper)
-    bias = float(np.where(np.isnan(biases[best]), null.bias, biases[best]).mean())
-    top = float(np.sort(cosines[best])[-_some(_BEST, count) :].mean(dtype=np.float64))
+    bias = float(np.where(np.isnan(biases[best]), null.bias, biases[best]).mean(dtype=np.float64))
+    top = _top(cosines, best)
     share = count / (count + _PRIOR_COUNT)
-    usual = share * (quarter + _LOWER_QUARTER * spread) + (1 - share) * (null.mean + null.bias)
-    tail = share * (upper - half) / spread + (1 - share) * _USUAL_TAIL
+    elsewhere = null.mean + null.bias
+    ceiling = elsewhere + _MOST_USUAL * spread
+    own = min(quarter + _LOWER_QUARTER * spread, ceiling)
+    usual = share * own + (1 - share) * elsewhere
+    tail = share * (upper - min(half, ceiling)) / spread + (1 - share) * _USUAL_TAIL
     return Scale(usual, spread, (top - null.mean - bias) / spread, tail, count)
 
 
@@ -139,7 +146,7 @@ def picture_scale(cosines: NDArray[np.float32]) -> Scale:
     own = _OWN_SPREAD * (half - low)
     spread = max(math.sqrt(share * own**2 + (1 - share) * _PRIOR.std**2), _LEAST_STD)
     usual = share * (quarter + _LOWER_QUARTER * spread) + (1 - share) * _PRIOR.mean
-    top = float(np.sort(cosines[_best(cosines, _BEST, upper)]).mean(dtype=np.float64))
+    top = _top(cosines, _best(cosines, _BEST, upper))
     tail = share * (upper - half) / spread + (1 - share) * _USUAL_TAIL
     return Scale(usual, spread, (top - usual) / spread, tail, count)
 
@@ -148,13 +155,21 @@ def _some(most: int, count: int) -> int:
     return min(most, max(1, count // _IMAGES_PER_BEST))
 
 
+def _top(cosines: NDArray[np.float32], best: NDArray[np.intp]) -> float:
+    wanted = _some(_BEST, len(cosines))
+    return float(np.sort(cosines[best])[-wanted:].mean(dtype=np.float64))
+
+
 def _best(cosines: NDArray[np.float32], most: int, above: float) -> NDArray[np.intp]:
-    """Return the places of the best cosines; `above` is a value that more than these reach."""
+    """Return the places of the best cosines, and of all that equal the last, so that no order of
+    rows decides; `above` is a value that more than these reach."""
     wanted = _some(most, len(cosines))
     places = np.flatnonzero(cosines >= above)
     if len(places) < wanted:
         places = np.arange(len(cosines))
-    return places[np.argpartition(cosines[places], len(places) - wanted)[-wanted:]]
+    least = np.partition(cosines[places], len(places) - wanted)[len(places) - wanted]
+    best: NDArray[np.intp] = places[cosines[places] >= least]
+    return best
 
 
 def _quantiles(cosines: NDArray[np.float32], shares: tuple[float, ...]) -> list[float]:

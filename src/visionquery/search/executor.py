@@ -6,6 +6,7 @@ where the confidence rounds to 1. Equal images are ordered by id, never by row.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from visionquery.search.calibrate import (
 from visionquery.search.combination import combined, leaves
 from visionquery.search.evidence import Evidence, Mask, gather
 from visionquery.search.explanation import parts_of
-from visionquery.search.result import Explanation, Hit, Page, Part, Sort
+from visionquery.search.result import Explanation, Hit, Page, Part, Sort, path_within
 from visionquery.store.base import ImageRecord, Store
 
 __all__ = ["execute", "explain"]
@@ -55,6 +56,7 @@ def execute(
     offset: int = 0,
     min_confidence: float = DEFAULT_MIN_CONFIDENCE,
     sort: Sort | None = None,
+    places: Sequence[Path] = (),
     parts: bool = False,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
@@ -62,7 +64,8 @@ def execute(
     `within`, (row_count,), narrows the answer to some rows, None is all; where others may write,
     make it inside the `store.reading()` that this call stands in. `sort` by date or path orders
     only what is relevant. None is relevance, and for a plan of filters alone, which gives every
-    match, by date. `parts` explains every hit. Raises ModelMismatchError for a plan made with
+    match, by date. Of an image that lies in several folders, a path in `places` counts there.
+    `parts` explains every hit. Raises ModelMismatchError for a plan made with
     another model, InputError for a limit, offset or confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
@@ -74,7 +77,9 @@ def execute(
         if sort in (None, "relevance"):
             order, total = _best_page(store, candidates, limit=limit, offset=offset, least=least)
         else:
-            order, total = _sorted_page(store, candidates, limit, offset, least, by=sort)
+            order, total = _sorted_page(
+                store, candidates, limit, offset, least, by=sort, places=places
+            )
         hits = _hits(store, candidates, order, first_rank=offset + 1, parts=parts)
     relevant = min(max(total - offset, 0), len(hits))
     return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total)
@@ -98,9 +103,33 @@ def explain(
         candidates = _candidates(plan, store, None)
         place = int(np.searchsorted(candidates.rows, row))
         (hit,) = _hits(store, candidates, [place], first_rank=1, parts=True)
-    order = candidates.order
-    rank = None if order[place] == -np.inf else 1 + int(np.count_nonzero(order > order[place]))
+        rank = _rank(store, candidates, place, least=log_odds_of(min_confidence))
     return Explanation(text, store.model.name, hit, rank, min_confidence, len(candidates.rows))
+
+
+def _rank(store: Store, candidates: _Candidates, place: int, *, least: float) -> int | None:
+    """Return the rank of a candidate by relevance, None where a filter leaves it out. Of equals
+    the ids decide, as in `_best_page`, but not where filters alone make all images equal."""
+    order, cosines = _order(candidates, candidates.odds >= least), candidates.cosines
+    if order[place] == -np.inf:
+        return None
+    above, level = order > order[place], order == order[place]
+    if cosines is not None:
+        above |= level & (cosines > cosines[place])
+        level &= cosines == cosines[place]
+    rank = 1 + int(np.count_nonzero(above))
+    if candidates.plan.probes:
+        records = store.records(candidates.rows[level].tolist())
+        own = next(each.image_id for each in records if each.row == candidates.rows[place])
+        rank += sum(each.image_id < own for each in records)
+    return rank
+
+
+def _order(candidates: _Candidates, relevant: Mask) -> LogOdds:
+    """Return what candidates are ranked by, (n,): what is relevant comes before all else."""
+    if candidates.order is candidates.odds:
+        return candidates.odds
+    return np.where(relevant, candidates.order + _ABOVE_ALL, candidates.order)
 
 
 def _candidates(plan: Plan, store: Store, within: Mask | None) -> _Candidates:
@@ -172,9 +201,7 @@ def _best(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of the best `count` images and all that equal the last, best first, and
     for each the number, rising, of its group of equals. What is relevant comes first."""
-    odds = candidates.order
-    if odds is not candidates.odds:
-        odds = np.where(relevant, odds + _ABOVE_ALL, odds)
+    odds = _order(candidates, relevant)
     if not count:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     cut = len(odds) - count
@@ -186,7 +213,14 @@ def _best(
 
 
 def _sorted_page(
-    store: Store, candidates: _Candidates, limit: int, offset: int, least: float, *, by: Sort
+    store: Store,
+    candidates: _Candidates,
+    limit: int,
+    offset: int,
+    least: float,
+    *,
+    by: Sort,
+    places: Sequence[Path],
 ) -> tuple[list[int], int]:
     """Return the places of a page of what is relevant, sorted by date or path, and how many are
     relevant in all; where nothing is, of what comes closest."""
@@ -196,10 +230,10 @@ def _sorted_page(
         return _best_page(store, candidates, limit=limit, offset=offset, least=least)
     best: list[tuple[ImageRecord, int]] = []
     for start in range(0, len(chosen), _CHUNK):
-        places = chosen[start : start + _CHUNK]
-        records = store.records(candidates.rows[places].tolist())
-        best += zip(records, places.tolist(), strict=True)
-        best.sort(key=lambda one: (one[0].paths[:1], one[0].image_id))
+        part = chosen[start : start + _CHUNK]
+        records = store.records(candidates.rows[part].tolist())
+        best += zip(records, part.tolist(), strict=True)
+        best.sort(key=lambda one: (path_within(one[0].paths, places) or "", one[0].image_id))
         if by == "date":  # newest first, undated last
             best.sort(key=lambda one: one[0].facts.taken_at or "", reverse=True)
         del best[offset + limit :]

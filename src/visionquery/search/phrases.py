@@ -36,6 +36,14 @@ _EMPTY: Final = frozenset(
 )
 """Words that say nothing of what a picture shows."""
 
+_PLURALS: Final = (
+    ("man", "men"), ("woman", "women"), ("child", "children"), ("person", "people"),
+    ("foot", "feet"), ("tooth", "teeth"), ("goose", "geese"), ("mouse", "mice"),
+    ("leaf", "leaves"), ("knife", "knives"), ("wolf", "wolves"), ("shelf", "shelves"),
+    ("potato", "potatoes"), ("tomato", "tomatoes"), ("hero", "heroes"),
+)  # fmt: skip
+_IRREGULAR: Final = dict(_PLURALS) | {plural: word for word, plural in _PLURALS}
+
 _COMMON: Final = 0.5
 """A unit that this share of the library holds, the name of the one indexed folder say, tells
 nothing apart."""
@@ -51,18 +59,20 @@ def _units(text: Text) -> list[tuple[str, ...]]:
     ends = [0, *(place for span in text.quotes for place in span), len(text.text)]
     outside = " ".join(text.text[a:b] for a, b in list(pairwise(ends))[::2])
     # A hyphenated word, or one of a script without spaces, is several words in a row.
-    words = [words_of(re.sub("['’]s\\b", "", word)) for word in outside.split()]
+    words = [words_of(re.sub("(?i)['’]s\\b", "", word)) for word in outside.split()]
     units += [_forms(word) for word in words if word not in _EMPTY]
     return [unit for unit in units if unit[0]]
 
 
 def _forms(word: str) -> tuple[str, ...]:
     """Return an English noun in both numbers, as it stands first; other words as they are."""
+    if word in _IRREGULAR:
+        return (word, _IRREGULAR[word])
     if not re.fullmatch("[a-z]{3,}", word):
         return (word,)
     if word.endswith("ies"):
-        return (word, word[:-3] + "y")
-    if re.search("(s|x|z|ch|sh)es$", word):
+        return (word, word[:-3] + "y", word[:-1])
+    if re.search("(s|x|z|ch|sh|o)es$", word):
         return (word, word[:-2], word[:-1])
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return (word, word[:-1])

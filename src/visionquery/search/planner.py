@@ -36,6 +36,7 @@ __all__ = ["plan"]
 _LEAST_LENGTH = 1e-6
 _MOST_TOGETHER = 3
 """Descriptions that one sentence can hold; more would name too much to be a picture."""
+_AND = " and "
 
 _Key = tuple[type[Term], str]
 """What makes two terms the same vector: the weight does not."""
@@ -103,13 +104,22 @@ def _said_together(parts: Sequence[Node]) -> list[Blend]:
     of a dog on a beach matches "a dog and a beach" better than either. Each part still counts on
     its own, so that one which is not there is missed."""
     texts = [
-        part.terms[0].text
+        part.terms[0]
         for part in parts
         if isinstance(part, Blend) and len(part.terms) == 1 and isinstance(part.terms[0], Text)
     ]
     if not 1 < len(texts) <= _MOST_TOGETHER:
         return []
-    return [Blend((Text(" and ".join(order)),)) for order in (texts, texts[::-1])]
+    return [Blend((_sentence(order),)) for order in (texts, texts[::-1])]
+
+
+def _sentence(texts: Sequence[Text]) -> Text:
+    said, quotes = "", list[tuple[int, int]]()
+    for text in texts:
+        said += _AND if said else ""
+        quotes += [(len(said) + start, len(said) + end) for start, end in text.quotes]
+        said += text.text
+    return Text(said, quotes=tuple(quotes))
 
 
 def _probe(blend: Blend) -> Probe:

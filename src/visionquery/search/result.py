@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Explanation", "Hit", "Page", "Part", "Response", "Sort", "seen_within"]
+__all__ = ["Explanation", "Hit", "Page", "Part", "Response", "Sort", "path_within", "seen_within"]
 
 Sort = Literal["relevance", "date", "path"]
 """Order of an answer: best first; newest first, undated last; by path."""
@@ -109,10 +109,16 @@ class Explanation:
 def seen_within(hits: tuple[Hit, ...], places: Sequence[Path]) -> tuple[Hit, ...]:
     """Return hits that name, of several paths of an image, one at or below `places` (any path
     where there are none)."""
-
-    def is_within(path: str) -> bool:
-        return any(Path(path).is_relative_to(place) for place in places)
-
     if not places:
         return hits
-    return tuple(replace(hit, path=next(filter(is_within, hit.paths), hit.path)) for hit in hits)
+    return tuple(replace(hit, path=path_within(hit.paths, places)) for hit in hits)
+
+
+def path_within(paths: Sequence[str], places: Sequence[Path]) -> str | None:
+    """Return the first of an image's paths at or below `places`, the first where there is none
+    such; None of no paths."""
+    if len(paths) > 1:
+        for path in paths:
+            if any(Path(path).is_relative_to(place) for place in places):
+                return path
+    return paths[0] if paths else None
