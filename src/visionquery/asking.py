@@ -92,11 +92,9 @@ def explain(
     node: Node,
     text: str,
     *,
-    image: str,
     min_confidence: float | None,
 ) -> Explanation:
-    """Return why a stored image is, or is not, in the answer to a tree, which `text` names;
-    `image` is what a person calls it.
+    """Return why a stored image is, or is not, in the answer to a tree, which `text` names.
 
     Raises as `answer` does, and InputError for an image that is not stored.
     """
@@ -108,8 +106,8 @@ def explain(
         rows = store.find(image_id)
         if len(rows) != 1:
             raise InputError(
-                f"{image} is not in the library, so no search can find it; add it with: "
-                f"visionquery index {image}"
+                "The picture is not in the library, so no search can find it. Add it, or its "
+                "folder, with: visionquery index PATH"
             )
         return executor.explain(
             _planned(store, encoder(), node),

@@ -316,9 +316,8 @@ class Library:
         term = picture_or_id(image, self._store)
         image_id = term.image_id if isinstance(term, Like) else picture_id(term.path)
         return explain(
-            self._store, lambda: self.encoder, image_id, node, name,
-            image=str(image), min_confidence=min_confidence,
-        )  # fmt: skip
+            self._store, lambda: self.encoder, image_id, node, name, min_confidence=min_confidence
+        )
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""
