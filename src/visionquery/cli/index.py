@@ -134,7 +134,7 @@ def _texts_summary(report: OcrReport) -> str:
     if report.read:
         speed = f"{report.images_per_second:.1f} images/s"
         done = f"{count(report.read, 'picture')} in {duration(report.seconds)} ({speed})"
-        lines.append(f"Read the text in {done}: {report.with_text:,} hold some.")
+        lines.append(f"Read the text in {done}: found some in {report.with_text:,}.")
     elif not report.left:
         lines.append("No text to read: that of all pictures here was read before.")
     return "\n".join(lines)
