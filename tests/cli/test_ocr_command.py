@@ -75,7 +75,7 @@ def test_text_counts_beside_what_a_picture_shows(vq, papers):
 def test_a_person_is_told_what_was_read(vq, papers):
     said = vq("index", papers, "--ocr").err
     assert "Read the text in 3 pictures in " in said
-    assert ": 2 hold some." in said
+    assert "found some in 2." in said
     again = vq("index", papers, "--ocr")
     assert (again.code, again.out) == (0, "")
     assert "No text to read: that of all pictures here was read before." in again.err
