@@ -100,8 +100,8 @@ def named(flickr: Path, response, *words: str) -> list[bool]:
 @pytest.mark.parametrize("query", ["dog", "a dog"])
 def test_one_word_finds_what_is_common(three_hundred, flickr, query):
     right = named(flickr, three_hundred.search(query, limit=300), "dog", "dogs", "puppy")
-    assert sum(right) >= 15
-    assert sum(right) / len(right) >= 0.9
+    assert sum(right) >= 20
+    assert sum(right) / len(right) >= 0.7
 
 
 @pytest.mark.parametrize(

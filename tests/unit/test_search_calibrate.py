@@ -168,12 +168,12 @@ def test_matches_are_present_and_misses_are_not() -> None:
 
 
 def test_a_scale_stays_with_the_misses_when_four_in_ten_match() -> None:
-    misses, matches = scores(6000), scores(4000, middle=0.35, seed=1)
+    misses, matches = scores(6000), scores(4000, middle=0.3, seed=1)
     alone = text_scale(misses, even_biases(6000), NULL)
     together = text_scale(np.concatenate([misses, matches]), even_biases(10_000), NULL)
     assert together.spread == alone.spread
-    assert together.usual - alone.usual < 0.6 * alone.spread
-    assert np.median(log_odds(matches, together, CURVE)) > LEAST
+    assert together.usual - alone.usual < 0.5 * alone.spread
+    assert np.median(log_odds(matches, together, CURVE)) > 0
     assert np.quantile(log_odds(misses, together, CURVE), 0.9) < LEAST
 
 
@@ -211,21 +211,16 @@ def test_of_equals_among_the_best_no_order_of_rows_decides() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 1001, 20_000])
-def test_quantiles_are_those_of_numpy_to_within_a_bin(count: int) -> None:
-    rng = np.random.default_rng(count)
-    values = np.clip(rng.normal(0.1, 0.3, count), -1, 1).astype(np.float32)
-    shares = (0.0, 0.16, 0.25, 0.5, 0.97, 1.0)
-    found = _quantiles(values, shares)
-    assert found == sorted(found)
-    for value, share in zip(found, shares, strict=True):
-        low = np.quantile(values, share, method="lower")
-        high = np.quantile(values, share, method="higher")
-        assert low - 3e-4 <= value <= high + 3e-4
+def test_quantiles_are_those_of_numpy(count: int) -> None:
+    values = np.clip(np.random.default_rng(count).normal(0.1, 0.3, count), -1, 1)
+    values = values.astype(np.float32)
+    shares = (0.0, 0.16, 0.25, 0.5, 0.9, 0.97, 1.0)
+    assert _quantiles(values, shares) == pytest.approx(np.quantile(values, shares), abs=1e-6)
 
 
 def test_cosines_a_rounding_beyond_one_are_counted() -> None:
     ends = np.array([-1.0000002, 1.0000002], np.float32)
-    assert _quantiles(ends, (0.0, 1.0)) == pytest.approx([-1, 1], abs=3e-4)
+    assert _quantiles(ends, (0.0, 1.0)) == pytest.approx([-1, 1], abs=1e-6)
 
 
 # -- small libraries -----------------------------------------------------------------------------
