@@ -18,8 +18,8 @@ from benchmarks.quality.verdicts import finish, percent, target
 from numpy.typing import NDArray
 
 from visionquery.query.ast import Blend, Text
-from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
 from visionquery.search.executor import execute
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 
 _ABSENT = 0.05
 _PRESENT = 0.85

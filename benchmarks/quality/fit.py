@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from visionquery.query.plan import Null
 from visionquery.search.background import kept_background
 from visionquery.search.calibrate import (
-    DEFAULT_MIN_CONFIDENCE,
     Scale,
     confidence,
     growth,
@@ -26,6 +25,7 @@ from visionquery.search.calibrate import (
     picture_scale,
     text_scale,
 )
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 from visionquery.store.base import Store
 from visionquery.types import Curve, Line
 

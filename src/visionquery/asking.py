@@ -12,7 +12,13 @@ from visionquery.errors import ImageError, InputError
 from visionquery.indexing.places import named_scopes
 from visionquery.opening import check_pictures
 from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
-from visionquery.search.result import Explanation, Response, Sort, seen_within
+from visionquery.search.result import (
+    DEFAULT_MIN_CONFIDENCE,
+    Explanation,
+    Response,
+    Sort,
+    seen_within,
+)
 from visionquery.store.base import Scope, Store
 from visionquery.store.places import expanded
 
@@ -29,14 +35,13 @@ __all__ = ["Wanted", "answer", "explain", "picture_id"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is wanted of an answer: its page, the order, where relevance ends (0..1, None for the
-    default), folders or files to answer from (all where there are none), and whether every hit
-    is explained."""
+    """What is wanted of an answer: its page, the order, where relevance ends (0..1), folders or
+    files to answer from (all where there are none), and whether every hit is explained."""
 
     limit: int = 20
     offset: int = 0
     sort: Sort | None = None
-    min_confidence: float | None = None
+    min_confidence: float = DEFAULT_MIN_CONFIDENCE
     within: Sequence[Path] = ()
     parts: bool = False
 
@@ -69,7 +74,7 @@ def answer(
             within=_candidates(store, scopes, without),
             limit=wanted.limit,
             offset=wanted.offset,
-            min_confidence=_least(wanted.min_confidence),
+            min_confidence=wanted.min_confidence,
             sort=wanted.sort,
             places=wanted.within,
             parts=wanted.parts,
@@ -82,6 +87,7 @@ def answer(
         hits=seen_within(page.hits, wanted.within),
         closest=seen_within(page.closest, wanted.within),
         total=page.total,
+        min_confidence=wanted.min_confidence,
     )
 
 
@@ -92,7 +98,7 @@ def explain(
     node: Node,
     text: str,
     *,
-    min_confidence: float | None,
+    min_confidence: float,
 ) -> Explanation:
     """Return why a stored image is, or is not, in the answer to a tree, which `text` names.
 
@@ -114,7 +120,7 @@ def explain(
             store,
             rows[0],
             text=text,
-            min_confidence=_least(min_confidence),
+            min_confidence=min_confidence,
         )
 
 
@@ -162,12 +168,6 @@ def _picture(path: str, encoder: Encoder) -> Decoded:
         return decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
     except ImageError as error:
         raise type(error)(f"The picture {path} cannot be used as a query: {error}.") from error
-
-
-def _least(min_confidence: float | None) -> float:
-    from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
-
-    return DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
 
 
 def _check(wanted: Wanted) -> None:

@@ -32,7 +32,7 @@ from visionquery.opening import (
 )
 from visionquery.query.ast import Blend, Like, Node
 from visionquery.query.grammar import parse
-from visionquery.search.result import Explanation, Response, Sort
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Explanation, Response, Sort
 from visionquery.store.base import Store
 from visionquery.store.places import expanded
 from visionquery.types import ModelIdentity
@@ -276,7 +276,7 @@ class Library:
         """
         node, name = _named(query, text)
         places = _places(within)
-        wanted = Wanted(limit, offset, sort, min_confidence, places, explain)
+        wanted = Wanted(limit, offset, sort, _least(min_confidence), places, explain)
         return answer(self._store, lambda: self.encoder, node, name, wanted)
 
     def similar(
@@ -316,8 +316,9 @@ class Library:
         term = picture_or_id(image, self._store)
         image_id = term.image_id if isinstance(term, Like) else picture_id(term.path)
         return explain(
-            self._store, lambda: self.encoder, image_id, node, name, min_confidence=min_confidence
-        )
+            self._store, lambda: self.encoder, image_id, node, name,
+            min_confidence=_least(min_confidence),
+        )  # fmt: skip
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""
@@ -342,6 +343,10 @@ def _named(query: str | Node, text: str | None) -> tuple[Node, str]:
             raise InputError("text names a query that is given as a tree; leave it out.")
         return parse(query), query
     return query, text or ""
+
+
+def _least(min_confidence: float | None) -> float:
+    return DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
 
 
 def _places(within: Place | Iterable[Place]) -> list[Path]:

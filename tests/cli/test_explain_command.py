@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
+
 KEYS = {
     "query", "model", "relevant", "rank", "images", "min_confidence", "left_out_by", "image",
 }
@@ -35,8 +37,9 @@ def test_a_picture_that_is_not(vq, indexed):
     blue = indexed / "one" / "blue.png"
     ran = vq("explain", blue, "red")
     assert ran.code == 1
+    least = f"{100 * DEFAULT_MIN_CONFIDENCE:g} %"
     assert re.fullmatch(
-        rf"{blue} is not in the answer: confidence \d+ % is below 25 %; rank \d+ of 12 images\.",
+        rf"{blue} is not in the answer: confidence \d+ % is below {least}; rank \d+ of 12 images\.",
         ran.out.splitlines()[0],
     )
     assert vq("explain", blue, "red", "--min-confidence", "0").code == 0
@@ -81,7 +84,7 @@ def test_the_document_is_a_search_result_and_its_verdict(vq, indexed):
     assert set(document) == KEYS
     assert ran.code == (0 if document["relevant"] else 1)
     assert (document["query"], document["images"]) == ("red AND green", 12)
-    assert (document["left_out_by"], document["min_confidence"]) == ([], 0.25)
+    assert (document["left_out_by"], document["min_confidence"]) == ([], DEFAULT_MIN_CONFIDENCE)
     hits = vq("search", "red AND green", "--all", "--explain", "--json").document["results"]
     hit = next(hit for hit in hits if hit["path"] == str(red))
     assert document["image"] | {"rank": document["rank"]} == hit

@@ -10,7 +10,7 @@ from PIL import Image
 
 from visionquery.query.document import as_document
 from visionquery.query.grammar import parse
-from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 
 PART = {"text", "kind", "excluded", "confidence", "score", "words"}
 YEARS = {"one/red.png": 2021, "two/red.jpg": 2023, "one/blue.png": 2022, "two/green.jpg": 2024}

@@ -6,7 +6,7 @@ from visionquery.asking import Wanted, answer, explain
 from visionquery.errors import InputError
 from visionquery.query.grammar import parse
 from visionquery.search.background import Background, keep_background
-from visionquery.search.result import Explanation, Response
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Explanation, Response
 from visionquery.store.memory import MemoryStore
 
 
@@ -36,7 +36,7 @@ def ask(world, store):
 
 @pytest.fixture
 def why(world, store):
-    def explained(image_id: str, query: str, min_confidence=None) -> Explanation:
+    def explained(image_id: str, query: str, min_confidence=DEFAULT_MIN_CONFIDENCE) -> Explanation:
         node = parse(query)
         return explain(
             store, world.encoder, image_id, node, query, min_confidence=min_confidence
@@ -66,7 +66,7 @@ def test_the_rank_is_that_of_a_full_search(ask, why, query) -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_an_image_is_relevant_when_it_is_in_the_answer(ask, why, query) -> None:
-    for least in (None, 0.6):
+    for least in (DEFAULT_MIN_CONFIDENCE, 0.6):
         found = {hit.image_id for hit in ask(query, limit=100, min_confidence=least).hits}
         for image_id in ("a1", "b2", "c3", "d4", "e5", "f6"):
             assert why(image_id, query, least).is_relevant == (image_id in found)
@@ -129,7 +129,7 @@ def test_an_image_that_is_not_here_cannot_be_explained(why) -> None:
 @pytest.mark.parametrize("sort", [None, "relevance", "date", "path"])
 @pytest.mark.parametrize("query", QUERIES)
 def test_pages_joined_are_one_big_page(ask, query, sort) -> None:
-    for least in (None, 0.0):
+    for least in (DEFAULT_MIN_CONFIDENCE, 0.0):
         whole = ask(query, limit=100, sort=sort, min_confidence=least)
         shown = [*whole.hits, *whole.closest]
         joined = []

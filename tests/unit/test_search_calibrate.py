@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from visionquery.query.plan import Null
 from visionquery.search.calibrate import (
-    DEFAULT_MIN_CONFIDENCE,
     Scale,
     _best,
     _quantiles,
@@ -23,6 +22,7 @@ from visionquery.search.calibrate import (
     suspicion,
     text_scale,
 )
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 from visionquery.types import Curve, Line
 
 NULL = Null(mean=-0.1, std=0.05, bias=0.2)

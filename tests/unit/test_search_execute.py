@@ -8,7 +8,7 @@ import pytest
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.plan import Null
 from visionquery.search.executor import execute, explain
-from visionquery.search.result import Response
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Response
 from visionquery.store.memory import MemoryStore
 from visionquery.types import Curve, Line
 
@@ -78,8 +78,8 @@ def test_what_is_relevant_comes_before_what_is_not(world):
     for query in ("dog -car", "-car", "dog OR -car", "dog -(car OR snow)"):
         page = world.search(query, store, limit=80)
         assert 0 < page.total == len(page.hits) < 80
-        assert min(hit.confidence for hit in page.hits) >= 0.25
-        assert max(hit.confidence for hit in page.closest) < 0.25
+        assert min(hit.confidence for hit in page.hits) >= DEFAULT_MIN_CONFIDENCE
+        assert max(hit.confidence for hit in page.closest) < DEFAULT_MIN_CONFIDENCE
         pages = [world.search(query, store, limit=7, offset=at) for at in range(0, 80, 7)]
         assert [hit for one in pages for hit in one.hits] == list(page.hits)
         assert [hit for one in pages for hit in one.closest] == list(page.closest)
@@ -243,7 +243,7 @@ def test_pages_without_meaning_are_refused(world, library, wanted):
 
 def test_a_response_is_its_hits(world, library):
     page = world.search("dog", library)
-    response = Response("dog", "words", True, 0.1, page.hits, page.closest, page.total)
+    response = Response("dog", "words", True, 0.1, page.hits, page.closest, page.total, 0.2)
     assert list(response) == list(page.hits)
     assert len(response) == 3
     assert response

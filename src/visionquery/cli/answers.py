@@ -35,15 +35,12 @@ def show_query(query: str, node: Node, *, json: bool) -> None:
         print_lines(f"{printable(unparse(node))}\n\n{explain(node)}")
 
 
-def answer(
-    response: Response, *, min_confidence: float | None, json: bool, null: bool, quiet: bool
-) -> None:
-    """Write a response and exit: 0 with hits, 1 without. `min_confidence` is where its relevance
-    ended, None for the default."""
+def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
+    """Write a response and exit: 0 with hits, 1 without."""
     if json:
         from visionquery.present.documents import search_document
 
-        print_document(search_document(response, min_confidence=min_confidence))
+        print_document(search_document(response))
     elif null or not on_terminal():
         print_paths([hit.path for hit in response if hit.path is not None], null=null)
     elif response:

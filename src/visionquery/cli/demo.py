@@ -84,7 +84,7 @@ def _print_json(library: Library, responses: list[Response]) -> None:
     print_document(
         {
             "images": library.status().images,
-            "searches": [search_document(response, min_confidence=None) for response in responses],
+            "searches": [search_document(response) for response in responses],
         }
     )
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
+
 __all__ = [
     "JsonFlag",
     "LibraryOption",
@@ -49,7 +51,10 @@ QueryArgument = Annotated[str, typer.Argument(metavar="QUERY", help="What to loo
 MinConfidenceOption = Annotated[
     float | None,
     typer.Option(
-        min=0, max=1, help="Where relevance ends, 0..1 (default 0.25).", show_default=False
+        min=0,
+        max=1,
+        help=f"Where relevance ends, 0..1 (default {DEFAULT_MIN_CONFIDENCE}).",
+        show_default=False,
     ),
 ]
 JsonFlag = Annotated[

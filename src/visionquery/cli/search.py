@@ -25,7 +25,7 @@ from visionquery.library import Library
 from visionquery.opening import check_pictures
 from visionquery.present.text import count
 from visionquery.query.grammar import parse
-from visionquery.search.result import Response
+from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Response
 
 __all__ = ["search"]
 
@@ -104,19 +104,21 @@ def search(
     with open_for(update, library=library, model=model, quiet=quiet) as opened:
         places = _updated(opened, update, quiet=quiet) if update else paths or []
         if paths and not places:
-            response = _nothing(query, opened)
+            response = _nothing(query, opened, least)
         else:
             response = opened.search(
                 node, text=query, limit=limit, offset=offset, within=places, explain=explain,
                 sort=sort.value if sort else None, min_confidence=least,
             )  # fmt: skip
-    answer(response, min_confidence=least, json=json, null=null, quiet=quiet)
+    answer(response, json=json, null=null, quiet=quiet)
 
 
-def _least(min_confidence: float | None, *, everything: bool) -> float | None:
-    if everything and min_confidence is not None:
+def _least(min_confidence: float | None, *, everything: bool) -> float:
+    if not everything:
+        return DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
+    if min_confidence is not None:
         raise InputError("--all is --min-confidence 0; give one of them.")
-    return 0.0 if everything else min_confidence
+    return 0.0
 
 
 def _updated(library: Library, paths: list[Path], *, quiet: bool) -> list[Path]:
@@ -126,8 +128,8 @@ def _updated(library: Library, paths: list[Path], *, quiet: bool) -> list[Path]:
     return [path for path in paths if library.covers(path)]
 
 
-def _nothing(query: str, library: Library) -> Response:
-    return Response(query, library.status().model, True, 0.0, (), (), 0)
+def _nothing(query: str, library: Library, least: float) -> Response:
+    return Response(query, library.status().model, True, 0.0, (), (), 0, least)
 
 
 def _update(library: Library, paths: list[Path], *, quiet: bool) -> None:

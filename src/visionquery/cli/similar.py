@@ -38,4 +38,4 @@ def similar(
     check_form(json=json, null=null)
     with open_library(library=library, model=model, create=False, quiet=quiet) as opened:
         response = opened.similar(image, limit=limit, offset=offset, within=within or [])
-    answer(response, min_confidence=0.0, json=json, null=null, quiet=quiet)
+    answer(response, json=json, null=null, quiet=quiet)

@@ -13,7 +13,6 @@ from visionquery.present.explanations import left_out_by
 from visionquery.query.ast import Node
 from visionquery.query.document import as_document
 from visionquery.query.wording import unparse
-from visionquery.search.calibrate import DEFAULT_MIN_CONFIDENCE
 from visionquery.search.result import Explanation, Hit, Part, Response
 
 __all__ = [
@@ -36,7 +35,7 @@ def render(document: Mapping[str, object]) -> str:
     return json.dumps(document, indent=2)
 
 
-def search_document(response: Response, *, min_confidence: float | None) -> dict[str, object]:
+def search_document(response: Response) -> dict[str, object]:
     """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "results",
     "closest"}`; `min_confidence` is where relevance ended, None for the default."""
     return {
@@ -44,7 +43,7 @@ def search_document(response: Response, *, min_confidence: float | None) -> dict
         "model": response.model,
         "exact": response.exact,
         "seconds": round(response.seconds, 4),
-        "min_confidence": DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence,
+        "min_confidence": response.min_confidence,
         "total": response.total,
         "results": _hits(response.hits),
         "closest": _hits(response.closest),

@@ -52,10 +52,12 @@ class ProbeRef:
 
     Of a probe that is excluded, `beside` are probes that are asked for next to it, as (index,
     likeness): as much of its evidence as theirs explains does not count against an image.
+    `several` is of how many that are excluded together it is one.
     """
 
     index: int
     beside: tuple[tuple[int, float], ...] = ()
+    several: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from visionquery.types import Calibration, Curve, Line
 
 __all__ = [
     "DEFAULT_CALIBRATION",
-    "DEFAULT_MIN_CONFIDENCE",
     "LogOdds",
     "Scale",
     "all_of",
@@ -45,10 +44,6 @@ __all__ = [
 
 LogOdds = NDArray[np.float64]
 """log(p / (1 - p)) of images, shape (n,); -inf never, +inf certainly."""
-
-DEFAULT_MIN_CONFIDENCE: Final = 0.2
-"""Where relevance ends unless a person says otherwise: at most one in twenty names of absent
-things gets an answer there, on held-out photographs."""
 
 DEFAULT_CALIBRATION: Final = Calibration(
     text=Curve(match=Line(1.27, 3.17), presence=Line(2.65, 6.04), tail=1.04),

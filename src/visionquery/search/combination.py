@@ -55,28 +55,20 @@ def combined(
     if not _has_probe(expression):
         return np.where(holds(expression, evidence.masks), np.inf, -np.inf)
     match expression:
-        case ProbeRef(index, beside):
+        case ProbeRef():
             if negated:
-                return evidence.suspicion(index, beside, drops=drops)
-            return evidence.odds(index)
+                return evidence.suspicion(expression, drops=drops)
+            return evidence.odds(expression.index)
         case Negation(part):
             return -combined(part, evidence, drops=drops, negated=not negated)
         case AllOf(parts):
             return _conjunction(parts, evidence, drops=drops, negated=negated)
         case AnyOf(parts):
-            every = [_alternative(part, evidence, len(parts), drops, negated) for part in parts]
+            every = [combined(part, evidence, drops=drops, negated=negated) for part in parts]
             largest: LogOdds = np.maximum.reduce(every)
             return largest
         case FilterRef():
             raise AssertionError("a filter has no probe")
-
-
-def _alternative(
-    part: Expression, evidence: Evidence, several: int, drops: bool, negated: bool
-) -> LogOdds:
-    if negated and isinstance(part, ProbeRef):
-        return evidence.suspicion(part.index, part.beside, drops=drops, several=several)
-    return combined(part, evidence, drops=drops, negated=negated)
 
 
 def _conjunction(

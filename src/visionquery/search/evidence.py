@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.query.plan import Plan
+from visionquery.query.plan import Plan, ProbeRef
 from visionquery.search.calibrate import (
     LogOdds,
     Scale,
@@ -55,25 +55,18 @@ class Evidence:
             self._odds[index] = self._with_words(index, visual)
         return self._odds[index]
 
-    def suspicion(
-        self,
-        index: int,
-        beside: tuple[tuple[int, float], ...] = (),
-        *,
-        drops: bool = False,
-        several: int = 1,
-    ) -> LogOdds:
+    def suspicion(self, excluded: ProbeRef, *, drops: bool) -> LogOdds:
         """Return the log-odds, (n,), with which images count as what a probe excludes: to come
-        later for it or, where it `drops` them, to leave the answer; as one of `several`."""
+        later for it or, where it `drops` them, to leave the answer."""
         visual = suspicion(
-            self.cosines[index],
-            self.scales[index],
+            self.cosines[excluded.index],
+            self.scales[excluded.index],
             self.plan.calibration.exclusion,
-            beside=tuple((self.cosines[i], self.scales[i], share) for i, share in beside),
+            beside=tuple((self.cosines[i], self.scales[i], alike) for i, alike in excluded.beside),
             drops=drops,
-            several=several,
+            several=excluded.several,
         )
-        return self._with_words(index, visual)
+        return self._with_words(excluded.index, visual)
 
     def _with_words(self, index: int, visual: LogOdds) -> LogOdds:
         share = self.shares[index]

@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.plan import Plan, ProbeRef
-from visionquery.search.calibrate import (
-    DEFAULT_MIN_CONFIDENCE,
-    LogOdds,
-    confidence,
-    log_odds_of,
-)
+from visionquery.search.calibrate import LogOdds, confidence, log_odds_of
 from visionquery.search.combination import combined, leaves
 from visionquery.search.evidence import Evidence, Mask, gather
 from visionquery.search.explanation import parts_of
-from visionquery.search.result import Explanation, Hit, Page, Part, Sort, path_within
+from visionquery.search.result import (
+    DEFAULT_MIN_CONFIDENCE,
+    Explanation,
+    Hit,
+    Page,
+    Part,
+    Sort,
+    path_within,
+)
 from visionquery.store.base import ImageRecord, Store
 
 __all__ = ["execute", "explain"]
@@ -31,6 +34,10 @@ _CHUNK = 10_000
 
 _ABOVE_ALL = 1e4
 """Added to log-odds, it is above all others, and takes none of the digits that tell two apart."""
+
+
+_Placed = tuple[int, ImageRecord]
+"""A candidate by its place, and its record."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +82,12 @@ def execute(
         if not plan.probes and sort in (None, "relevance"):
             sort = "date"
         if sort in (None, "relevance"):
-            order, total = _best_page(store, candidates, limit=limit, offset=offset, least=least)
+            page, total = _best_page(store, candidates, limit=limit, offset=offset, least=least)
         else:
-            order, total = _sorted_page(
+            page, total = _sorted_page(
                 store, candidates, limit, offset, least, by=sort, places=places
             )
-        hits = _hits(store, candidates, order, first_rank=offset + 1, parts=parts)
+        hits = _hits(store, candidates, page, first_rank=offset + 1, parts=parts)
     relevant = min(max(total - offset, 0), len(hits))
     return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total)
 
@@ -102,7 +109,8 @@ def explain(
     with store.reading():
         candidates = _candidates(plan, store, None)
         place = int(np.searchsorted(candidates.rows, row))
-        (hit,) = _hits(store, candidates, [place], first_rank=1, parts=True)
+        page = [(place, record) for record in store.records([row])]
+        (hit,) = _hits(store, candidates, page, first_rank=1, parts=True)
         rank = _rank(store, candidates, place, least=log_odds_of(min_confidence))
     return Explanation(text, store.model.name, hit, rank, min_confidence, len(candidates.rows))
 
@@ -177,8 +185,9 @@ def _mean_cosine(plan: Plan, evidence: Evidence) -> NDArray[np.float64] | None:
 
 def _best_page(
     store: Store, candidates: _Candidates, *, limit: int, offset: int, least: float
-) -> tuple[list[int], int]:
-    """Return the places of a page's candidates, best first, and how many are relevant in all."""
+) -> tuple[list[_Placed], int]:
+    """Return a page's candidates, as places and records, best first, and how many are relevant in
+    all."""
     possible = candidates.odds > -np.inf
     relevant = possible & (candidates.odds >= least)
     total = int(np.count_nonzero(relevant))
@@ -190,10 +199,12 @@ def _best_page(
     # The page, and all that is equal to its first or last image, so that ids can decide.
     window = np.flatnonzero((ties >= ties[offset]) & (ties <= ties[last]))
     places = order[window]
-    ids = [record.image_id for record in store.records(candidates.rows[places].tolist())]
-    in_order = sorted(zip(ties[window].tolist(), ids, places.tolist(), strict=True))
+    found = zip(places.tolist(), store.records(candidates.rows[places].tolist()), strict=True)
+    in_order = sorted(
+        zip(ties[window].tolist(), found, strict=True), key=lambda one: (one[0], one[1][1].image_id)
+    )
     start = offset - int(window[0])
-    return [place for _, _, place in in_order[start : start + last + 1 - offset]], total
+    return [placed for _, placed in in_order[start : start + last + 1 - offset]], total
 
 
 def _best(
@@ -221,37 +232,41 @@ def _sorted_page(
     *,
     by: Sort,
     places: Sequence[Path],
-) -> tuple[list[int], int]:
-    """Return the places of a page of what is relevant, sorted by date or path, and how many are
-    relevant in all; where nothing is, of what comes closest."""
+) -> tuple[list[_Placed], int]:
+    """Return a page of what is relevant, as places and records, sorted by date or path, and how
+    many are relevant in all; where nothing is, of what comes closest."""
     is_relevant = (candidates.odds >= least) & (candidates.odds > -np.inf)
     chosen = np.flatnonzero(is_relevant)
     if not len(chosen):
         return _best_page(store, candidates, limit=limit, offset=offset, least=least)
-    best: list[tuple[ImageRecord, int]] = []
+    best: list[_Placed] = []
     for start in range(0, len(chosen), _CHUNK):
         part = chosen[start : start + _CHUNK]
         records = store.records(candidates.rows[part].tolist())
-        best += zip(records, part.tolist(), strict=True)
-        best.sort(key=lambda one: (path_within(one[0].paths, places) or "", one[0].image_id))
+        best += zip(part.tolist(), records, strict=True)
+        best.sort(key=lambda one: (path_within(one[1].paths, places) or "", one[1].image_id))
         if by == "date":  # newest first, undated last
-            best.sort(key=lambda one: one[0].facts.taken_at or "", reverse=True)
+            best.sort(key=lambda one: one[1].facts.taken_at or "", reverse=True)
         del best[offset + limit :]
-    return [place for _, place in best[offset:]], len(chosen)
+    return best[offset:], len(chosen)
 
 
 def _hits(
-    store: Store, candidates: _Candidates, places: Sequence[int], *, first_rank: int, parts: bool
+    store: Store,
+    candidates: _Candidates,
+    page: Sequence[_Placed],
+    *,
+    first_rank: int,
+    parts: bool,
 ) -> list[Hit]:
-    if not places:
-        return []
-    rows = candidates.rows[list(places)].tolist()
-    explained: list[tuple[Part, ...]] = [()] * len(rows)
-    if parts:
+    places = [place for place, _ in page]
+    explained: list[tuple[Part, ...]] = [()] * len(page)
+    if parts and page:
+        rows = [record.row for _, record in page]
         explained = parts_of(
             candidates.plan, candidates.evidence, store, places=places, rows=rows
         )
-    certainty = confidence(candidates.odds[list(places)])
+    certainty = confidence(candidates.odds[places])
     scores = candidates.cosines
     return [
         Hit(
@@ -266,5 +281,5 @@ def _hits(
             taken_at=record.facts.taken_at,
             parts=explained[i],
         )
-        for i, (place, record) in enumerate(zip(places, store.records(rows), strict=True))
+        for i, (place, record) in enumerate(page)
     ]

@@ -41,11 +41,7 @@ def _of_probe(
     rows: Sequence[int],
 ) -> list[Part]:
     probe = plan.probes[leaf.index]
-    odds = (
-        evidence.suspicion(leaf.index, leaf.beside, drops=True)
-        if excluded
-        else evidence.odds(leaf.index)
-    )
+    odds = evidence.suspicion(leaf, drops=True) if excluded else evidence.odds(leaf.index)
     chosen = np.asarray(places, dtype=np.intp)
     sure = confidence(odds[chosen])
     cosines = evidence.cosines[leaf.index][chosen]

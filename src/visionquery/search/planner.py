@@ -77,7 +77,7 @@ def plan(
         vectors=stacked,
         probes=tuple(_probe(blend) for blend in blends),
         filters=tuple(numbering.filters),
-        expression=_with_neighbours(expression, likeness),
+        expression=_annotated(expression, likeness),
         null=None if background is None else background.null,
         calibration=encoder.calibration or DEFAULT_CALIBRATION,
         fingerprint=encoder.identity.fingerprint,
@@ -139,35 +139,44 @@ def _likeness(blends: list[Blend], vectors: Matrix, background: Background | Non
     return np.asarray(alike, dtype=np.float32)
 
 
-def _with_neighbours(expression: Expression, likeness: Matrix) -> Expression:
-    """Tell each excluded probe of a conjunction what is asked for beside it."""
+def _annotated(
+    expression: Expression,
+    likeness: Matrix,
+    *,
+    asked: Sequence[int] = (),
+    several: int = 1,
+    negated: bool = False,
+) -> Expression:
+    """Tell each excluded probe what is `asked` for in its conjunction, of how many it is one."""
     match expression:
+        case ProbeRef(index) if negated:
+            return ProbeRef(index, _beside(index, asked, likeness), several)
+        case Negation(part):
+            return Negation(_annotated(part, likeness, asked=asked, negated=not negated))
         case AllOf(parts):
-            asked = [part.index for part in parts if isinstance(part, ProbeRef)]
+            beside = [part.index for part in parts if isinstance(part, ProbeRef)]
             return AllOf(
                 tuple(
-                    Negation(_told(part.part, asked, likeness))
-                    if isinstance(part, Negation)
-                    else _with_neighbours(part, likeness)
+                    _annotated(
+                        part,
+                        likeness,
+                        asked=beside if isinstance(part, Negation) else (),
+                        negated=negated,
+                    )
                     for part in parts
                 )
             )
         case AnyOf(parts):
-            return AnyOf(tuple(_with_neighbours(part, likeness) for part in parts))
-        case Negation(part):
-            return Negation(_with_neighbours(part, likeness))
+            return AnyOf(
+                tuple(
+                    _annotated(
+                        part, likeness, asked=asked, several=len(parts), negated=negated
+                    )
+                    for part in parts
+                )
+            )
         case _:
             return expression
-
-
-def _told(excluded: Expression, asked: Sequence[int], likeness: Matrix) -> Expression:
-    match excluded:
-        case ProbeRef(index):
-            return ProbeRef(index, _beside(index, asked, likeness))
-        case AnyOf(parts):
-            return AnyOf(tuple(_told(part, asked, likeness) for part in parts))
-        case _:
-            return _with_neighbours(excluded, likeness)
 
 
 def _beside(

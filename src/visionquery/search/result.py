@@ -3,9 +3,23 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-__all__ = ["Explanation", "Hit", "Page", "Part", "Response", "Sort", "path_within", "seen_within"]
+__all__ = [
+    "DEFAULT_MIN_CONFIDENCE",
+    "Explanation",
+    "Hit",
+    "Page",
+    "Part",
+    "Response",
+    "Sort",
+    "path_within",
+    "seen_within",
+]
+
+DEFAULT_MIN_CONFIDENCE: Final = 0.2
+"""Where relevance ends unless a person says otherwise: at most one in twenty names of absent
+things gets an answer there, on held-out photographs."""
 
 Sort = Literal["relevance", "date", "path"]
 """Order of an answer: best first; newest first, undated last; by path."""
@@ -66,7 +80,8 @@ class Response:
     """The answer to a query; iterates over its hits, and is true when it has any.
 
     `model` names the model that compared, `exact` tells that no image was skipped to save time,
-    `seconds` is the time from text to answer. `hits`, `closest` and `total` are those of `Page`.
+    `seconds` is the time from text to answer. `hits`, `closest` and `total` are those of `Page`;
+    `min_confidence` is where relevance ended.
     """
 
     query: str
@@ -76,6 +91,7 @@ class Response:
     hits: tuple[Hit, ...]
     closest: tuple[Hit, ...]
     total: int
+    min_confidence: float
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
