@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, get_args
 
-from visionquery.errors import ImageError, InputError
+from visionquery.errors import ImageError, ImageNotFoundError, InputError
+from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.indexing.places import named_scopes
 from visionquery.opening import check_pictures
-from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
+from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -19,8 +21,9 @@ from visionquery.search.result import (
     Sort,
     seen_within,
 )
-from visionquery.store.base import Scope, Store
+from visionquery.store.base import ImageRecord, Scope, Store
 from visionquery.store.places import expanded
+from visionquery.types import KnownImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +33,18 @@ if TYPE_CHECKING:
     from visionquery.query.plan import Plan
     from visionquery.types import Decoded
 
-__all__ = ["Wanted", "answer", "explain", "picture_id"]
+__all__ = [
+    "NO_PICTURES",
+    "Wanted",
+    "answer",
+    "explain",
+    "known_image",
+    "original",
+    "picture_id",
+]
+
+
+NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +68,26 @@ def answer(
     wanted: Wanted,
     *,
     without: str | None = None,
+    pictures: Mapping[str, bytes] = NO_PICTURES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Response:
     """Return the answer to a tree, which `text` names; the image `without` is left out.
 
-    `encoder` is called once what is wanted is known to make sense. Raises InputError for what does
-    not, for pictures that are not there and folders that are not indexed; ImageError, ModelError.
+    A term `image:NAME` means the content `pictures[NAME]` where there is one, otherwise a file;
+    neither may be above `limits`. `encoder` is called once what is wanted is known to
+    make sense. Raises InputError for what does not, for pictures that are not there, parts of
+    images whose files are not, and folders that are not indexed; ImageError, ModelError.
     """
     from visionquery.search.executor import execute
 
     started = time.perf_counter()
     _check(wanted)
-    check_pictures(node)
+    check_pictures(node, given=pictures)
     scopes = named_scopes(store, wanted.within)
     with store.reading():
         _check_texts(node, store)
         page = execute(
-            _planned(store, encoder(), node),
+            _planned(store, encoder(), node, pictures, limits),
             store,
             within=_candidates(store, scopes, without),
             limit=wanted.limit,
@@ -99,24 +117,27 @@ def explain(
     text: str,
     *,
     min_confidence: float,
+    pictures: Mapping[str, bytes] = NO_PICTURES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Explanation:
     """Return why a stored image is, or is not, in the answer to a tree, which `text` names.
 
-    Raises as `answer` does, and InputError for an image that is not stored.
+    `pictures` and `limits` are those of `answer`. Raises as it does, and ImageNotFoundError for an
+    image that is not stored.
     """
     from visionquery.search import executor
 
-    check_pictures(node)
+    check_pictures(node, given=pictures)
     with store.reading():
         _check_texts(node, store)
         rows = store.find(image_id)
         if len(rows) != 1:
-            raise InputError(
+            raise ImageNotFoundError(
                 "The picture is not in the library, so no search can find it. Add it, or its "
                 "folder, with: visionquery index PATH"
             )
         return executor.explain(
-            _planned(store, encoder(), node),
+            _planned(store, encoder(), node, pictures, limits),
             store,
             rows[0],
             text=text,
@@ -124,24 +145,63 @@ def explain(
         )
 
 
+def known_image(store: Store, image_id: str) -> KnownImage:
+    """Return what a store knows of the image with an id, which is given whole.
+
+    Raises ImageNotFoundError where there is none.
+    """
+    record = _record(store, image_id)
+    return KnownImage(record.image_id, record.facts, record.paths, record.text)
+
+
+def _record(store: Store, image_id: str) -> ImageRecord:
+    with store.reading():
+        if image_id in store.has_images([image_id]):
+            return store.records(store.find(image_id))[0]
+    raise ImageNotFoundError(f"The library has no image {image_id}; it may have been removed.")
+
+
+def original(store: Store, image_id: str) -> tuple[str, bytes]:
+    """Return the path and the content of the first file that still holds an image.
+
+    Raises ImageNotFoundError where there is no such image, or no file of it as it was.
+    """
+    from visionquery.indexing.stored import content_of
+
+    record = _record(store, image_id)
+    found = content_of(record, limits=DEFAULT_LIMITS)
+    if found is None:
+        raise ImageNotFoundError(
+            f"The file of image {image_id} is gone or has changed since it was indexed. Plug its "
+            "disk in, or bring its folder up to date with: visionquery index PATH"
+        )
+    return found
+
+
 def picture_id(path: str) -> str:
     """Return the id of the image that a file is. Raises ImageError when it cannot be read."""
     from visionquery.images import decode
-    from visionquery.images.limits import Limits
 
-    return decode.image_id(decode.read(expanded(path), limits=Limits()))
+    return decode.image_id(decode.read(expanded(path), limits=DEFAULT_LIMITS))
 
 
-def _planned(store: Store, encoder: Encoder, node: Node) -> Plan:
+def _planned(
+    store: Store, encoder: Encoder, node: Node, pictures: Mapping[str, bytes], limits: Limits
+) -> Plan:
     from visionquery.search.background import kept_background
     from visionquery.search.planner import plan
+
+    def read(term: Picture | Like) -> Decoded:
+        if isinstance(term, Like):
+            return _part(term, store, encoder)
+        return _picture(term.path, pictures.get(term.path), encoder, limits)
 
     return plan(
         node,
         encoder=encoder,
         store=store,
         background=kept_background(store),
-        read_picture=lambda path: _picture(path, encoder),
+        read_picture=read,
     )
 
 
@@ -158,16 +218,36 @@ def _candidates(
     return mask
 
 
-def _picture(path: str, encoder: Encoder) -> Decoded:
+def _picture(path: str, content: bytes | None, encoder: Encoder, limits: Limits) -> Decoded:
     from visionquery.images import decode
-    from visionquery.images.limits import Limits
 
-    limits = Limits()
     try:
-        data = decode.read(expanded(path), limits=limits)
+        data = decode.read(expanded(path), limits=limits) if content is None else content
         return decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
     except ImageError as error:
         raise type(error)(f"The picture {path} cannot be used as a query: {error}.") from error
+
+
+def _part(term: Like, store: Store, encoder: Encoder) -> Decoded:
+    """Decode a part of a stored image, under the limits that it was indexed under."""
+    from visionquery.images import decode
+    from visionquery.indexing.stored import content_of
+
+    assert term.box is not None, "a whole image has its vector"
+    (record,) = store.records(store.find(term.image_id))
+    place = record.paths[0] if record.paths else "its file"
+    found = content_of(record, limits=DEFAULT_LIMITS)
+    if found is None:
+        raise InputError(
+            f"like:{term.image_id}@ needs the picture itself, but {place} is gone or has changed "
+            "since it was indexed. Plug its disk in, or bring its folder up to date with: "
+            "visionquery index PATH"
+        )
+    place, data = found
+    try:
+        return decode.decode_part(data, term.box, min_side=2 * encoder.image_side)
+    except ImageError as error:
+        raise type(error)(f"The picture {place} cannot be used as a query: {error}.") from error
 
 
 def _check(wanted: Wanted) -> None:

@@ -11,6 +11,7 @@ __all__ = [
     "DownloadBrokenError",
     "EngineError",
     "ImageError",
+    "ImageNotFoundError",
     "ImageTooLargeError",
     "InputError",
     "LibraryBusyError",
@@ -50,6 +51,10 @@ class QueryError(InputError):
 
 class SettingsError(InputError):
     """A setting, from a flag, the environment or the settings file, has no meaning."""
+
+
+class ImageNotFoundError(InputError):
+    """No image of the library has this id."""
 
 
 class ImageError(VisionQueryError):
@@ -138,6 +143,7 @@ class Outcome:
 
 _OUTCOMES: dict[type[BaseException], Outcome] = {
     InputError: Outcome(2, 422),
+    ImageNotFoundError: Outcome(2, 404),
     ImageError: Outcome(2, 422),
     ModelError: Outcome(3, 503),
     StoreError: Outcome(4, 500),

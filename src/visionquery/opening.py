@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visionquery.errors import (
+    ImageNotFoundError,
     InputError,
     LibraryBusyError,
     LibraryNotFoundError,
@@ -16,7 +17,8 @@ from visionquery.errors import (
     StoreError,
     UnknownModelError,
 )
-from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture
+from visionquery.query.ast import Like, Node, Picture
+from visionquery.query.editing import terms_of
 from visionquery.store.base import Store
 from visionquery.store.places import expanded
 from visionquery.types import ModelIdentity
@@ -159,35 +161,32 @@ def _mismatch(folder: Path, identity: ModelIdentity, spec: ModelSpec) -> ModelMi
     )
 
 
-def check_pictures(node: Node) -> None:
-    """Raise InputError when a picture that a query names is not there: before any other work."""
-    match node:
-        case Blend(terms):
-            for term in terms:
-                if isinstance(term, Picture) and not _is_file(term.path):
-                    raise InputError(f"There is no file {term.path}; image: takes a picture file.")
-        case Not(part):
-            check_pictures(part)
-        case And(parts) | Or(parts):
-            for part in parts:
-                check_pictures(part)
-        case Filter():
-            pass
+def check_pictures(node: Node, *, given: Collection[str] = ()) -> None:
+    """Raise InputError when a picture that a query names is not there: before any other work.
+
+    `given` are names of pictures that are at hand and need no file.
+    """
+    for term in terms_of(node):
+        if isinstance(term, Picture) and term.path not in given and not _is_file(term.path):
+            raise InputError(f"There is no file {term.path}; image: takes a picture file.")
 
 
 def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
     """Return what a person named as an image: a file, or else the one image with that id.
 
-    Raises InputError when it is neither.
+    Raises ImageNotFoundError when it is neither, InputError for a folder and for the beginning of
+    several ids.
     """
     name = str(image)
+    if name in store.has_images([name]):
+        return Like(name)  # A whole id is one whatever lies in the working folder.
     if name and _is_file(name):
         return Picture(name)
     if name and expanded(name).is_dir():
         raise InputError(f"{name} is a folder; give a picture file, or the id of an image.")
     found = store.find(name) if name else []
     if not found:
-        raise InputError(f"There is no picture file {name!r} and no image with that id.")
+        raise ImageNotFoundError(f"There is no picture file {name!r} and no image with that id.")
     if len(found) > 1:
         raise InputError(f"{name} is the beginning of several ids; give more of it.")
     return Like(name.lower())

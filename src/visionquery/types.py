@@ -10,6 +10,7 @@ __all__ = [
     "Curve",
     "Decoded",
     "Facts",
+    "KnownImage",
     "Line",
     "Matrix",
     "ModelIdentity",
@@ -43,6 +44,18 @@ class Facts:
     longitude: float | None = None
     caption: str | None = None
     keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """What a library knows of an image: its id, what its file says, all absolute `paths` where it
+    was seen, and the text that was read in it, "" when nothing stands there, None when nobody has
+    looked."""
+
+    image_id: str
+    facts: Facts
+    paths: tuple[str, ...]
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

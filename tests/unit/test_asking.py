@@ -1,12 +1,28 @@
 """From a tree to a response: explanations, orders, and what makes no sense to ask."""
 
+import io
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from visionquery.asking import Wanted, answer, explain
-from visionquery.errors import InputError
+from visionquery.errors import (
+    ImageNotFoundError,
+    ImageTooLargeError,
+    InputError,
+    UnreadableImageError,
+)
+from visionquery.images import decode
+from visionquery.images.decode import decode_part
+from visionquery.images.limits import Limits
+from visionquery.opening import check_pictures, picture_or_id
+from visionquery.query.ast import Box, Like
 from visionquery.query.grammar import parse
 from visionquery.search.background import Background, keep_background
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Explanation, Response
+from visionquery.store.base import FileRecord
 from visionquery.store.memory import MemoryStore
 
 
@@ -121,8 +137,19 @@ def test_an_image_that_a_filter_leaves_out_has_no_rank(why) -> None:
 
 
 def test_an_image_that_is_not_here_cannot_be_explained(why) -> None:
-    with pytest.raises(InputError, match="not in the library"):
+    with pytest.raises(ImageNotFoundError, match="not in the library"):
         why("99", "dog")
+
+
+def test_only_an_id_that_no_image_has_is_not_found(ask, store) -> None:
+    with pytest.raises(ImageNotFoundError, match="no image with that id"):
+        picture_or_id("99", store)
+    with pytest.raises(InputError, match="is a folder") as caught:
+        picture_or_id(".", store)
+    assert not isinstance(caught.value, ImageNotFoundError)
+    with pytest.raises(InputError, match="is not here") as caught:
+        ask("like:99")
+    assert not isinstance(caught.value, ImageNotFoundError)
 
 
 # -- orders and pages ----------------------------------------------------------------------------
@@ -185,3 +212,155 @@ def test_text_that_was_read_is_found(ask, store) -> None:
         store.write_texts({store.find("f6")[0]: "EMERGENCY EXIT"})
     assert [hit.image_id for hit in ask("text:exit").hits] == ["f6"]
     assert ask("emergency exit").hits[0].image_id == "f6"
+
+
+# -- pictures that no file holds -----------------------------------------------------------------
+def encoded(pixels: np.ndarray, **options) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+def halves(left: tuple[int, int, int], right: tuple[int, int, int]) -> np.ndarray:
+    """A picture of 40 × 20 pixels."""
+    pixels = np.zeros((20, 40, 3), np.uint8)
+    pixels[:, :20], pixels[:, 20:] = left, right
+    return pixels
+
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+RED_PICTURE = encoded(halves(RED, RED))
+
+
+def test_a_picture_may_be_given_as_its_content(world, store) -> None:
+    node = parse("image:upload")
+    given = {"upload": RED_PICTURE}  # The encoder's first colour is the axis of dogs.
+    found = answer(store, world.encoder, node, "?", Wanted(min_confidence=0.0), pictures=given)
+    assert [hit.image_id for hit in found.hits[:2]] == ["a1", "b2"]
+    assert found.hits[0].score == pytest.approx(1.0, abs=0.01)
+    why = explain(
+        store, world.encoder, "a1", node, "?", min_confidence=0.0, pictures=given
+    )
+    assert why.rank == 1
+    assert [part.kind for part in why.hit.parts] == ["picture"]
+
+
+def test_what_is_given_by_no_name_is_a_file(world, store, tmp_path) -> None:
+    node = parse("image:upload image:other")
+    check_pictures(node, given=("upload", "other"))
+    with pytest.raises(InputError, match="no file other"):
+        answer(store, world.encoder, node, "?", Wanted(), pictures={"upload": RED_PICTURE})
+    with pytest.raises(InputError, match="no file upload"):
+        explain(store, world.encoder, "a1", node, "?", min_confidence=0.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "limits", "kind"),
+    [
+        (b"no picture", Limits(), UnreadableImageError),
+        (RED_PICTURE, Limits(max_pixels=799), ImageTooLargeError),
+        (RED_PICTURE, Limits(max_bytes=10), ImageTooLargeError),
+    ],
+)
+def test_content_that_cannot_be_used_is_named(
+    world, store, tmp_path, content, limits, kind
+) -> None:
+    says = "The picture upload cannot be used as a query: "
+    pictures, node = {"upload": content}, parse("image:upload")
+    with pytest.raises(kind, match=says):
+        answer(store, world.encoder, node, "?", Wanted(), pictures=pictures, limits=limits)
+    with pytest.raises(kind, match=says):
+        explain(
+            store, world.encoder, "a1", node, "?", min_confidence=0.0, pictures=pictures,
+            limits=limits,
+        )  # fmt: skip
+    file = tmp_path / "picture.png"
+    file.write_bytes(content)
+    with pytest.raises(kind, match=r"picture\.png cannot be used as a query: "):
+        answer(store, world.encoder, parse(f"image:{file}"), "?", Wanted(), limits=limits)
+
+
+# -- parts of images -----------------------------------------------------------------------------
+@pytest.fixture
+def seen(world, store, tmp_path) -> tuple[str, list[Path]]:
+    """The id of a stored image, red on the left and blue on the right, and its two files."""
+    content = encoded(halves(RED, BLUE))
+    name, files = decode.image_id(content), [tmp_path / "1.png", tmp_path / "2.png"]
+    with store.writing():
+        root = store.add_root(str(tmp_path)).root_id
+        records = [FileRecord(root, file.name, 10, 1, name) for file in files]
+        store.write([world.image(name, snow=1.0)], records)
+    for file in files:
+        file.write_bytes(content)
+    return name, files
+
+
+def test_a_part_of_an_image_is_looked_for(ask, seen) -> None:
+    name, _ = seen
+    for box, best, axis in (("0,0,50,100", "a1", 1.0), ("50,0,50,100", "d4", 1.0)):
+        found = ask(f"like:{name[:8]}@{box}", min_confidence=0.0, parts=True).hits[0]
+        assert found.image_id == best
+        assert found.score == pytest.approx(axis, abs=0.01)
+        assert [part.kind for part in found.parts] == ["picture"]
+    assert ask(f"like:{name}", min_confidence=0.0).hits[0].image_id in (name, "f6")
+
+
+def test_the_first_file_that_still_has_the_content_is_read(ask, why, seen) -> None:
+    name, files = seen
+    query = f"like:{name}@0,0,50,100"
+    files[0].write_bytes(RED_PICTURE)
+    assert ask(query, min_confidence=0.0).hits[0].image_id == "a1"
+    files[1].unlink()
+    for asked in (lambda: ask(query), lambda: why("a1", query)):
+        with pytest.raises(InputError, match=r"1\.png is gone or has changed.*visionquery index"):
+            asked()
+    assert ask(f"like:{name}", min_confidence=0.0).hits
+
+
+@pytest.mark.parametrize(
+    ("box", "size", "colours"),
+    [
+        (Box(0, 0, 100, 100), (40, 20), {RED, BLUE}),
+        (Box(50, 0, 50, 100), (20, 20), {BLUE}),
+        (Box(25, 50, 25, 50), (10, 10), {RED}),
+        (Box(99.9, 99.9, 0.1, 0.1), (1, 1), {BLUE}),
+        (Box(0, 0, 1e-20, 1e-20), (1, 1), {RED}),
+        (Box(66.6667, 0, 33.3334, 100), (13, 20), {BLUE}),
+    ],
+)
+def test_a_part_is_cut_out_of_the_picture(box, size, colours) -> None:
+    part = decode_part(encoded(halves(RED, BLUE)), box, min_side=20)
+    assert (part.facts.width, part.facts.height) == size
+    assert set(map(tuple, part.pixels.reshape(-1, 3).tolist())) == colours
+
+
+def test_a_part_is_that_of_the_upright_picture() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # A quarter to the right: what was left is on top.
+    part = decode_part(encoded(halves(RED, BLUE), exif=exif), Box(0, 0, 100, 25), min_side=99)
+    assert (part.facts.width, part.facts.height) == (20, 10)
+    assert (part.pixels == RED).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_part_has_the_pixels_that_are_asked_for(kind) -> None:
+    rng = np.random.default_rng(0)
+    stream = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (800, 1600, 3), np.uint8)).save(stream, kind)
+    data = stream.getvalue()
+    assert decode.decode(data, min_side=50).pixels.shape == (50, 100, 3)
+    part = decode_part(data, Box(10, 10, 12.5, 25), min_side=50)
+    assert part.pixels.shape[:2] == (100, 100)
+    assert (part.facts.width, part.facts.height) == (200, 200)
+
+
+def test_a_whole_image_and_one_of_its_parts_are_two_terms(world, store, seen) -> None:
+    name, _ = seen
+    box = Box(0, 0, 50, 100)
+    assert parse(f"like:{name}@0,0,50,100").terms == (Like(name, box=box),)
+    found = answer(
+        store, world.encoder, parse(f"like:{name}@0,0,50,100 -like:{name}"), "?",
+        Wanted(min_confidence=0.0, parts=True),
+    )  # fmt: skip
+    shown = [(part.text, part.excluded) for part in found.hits[0].parts]
+    assert shown == [(f"like:{name}@0,0,50,100", False), (f"like:{name}", True)]

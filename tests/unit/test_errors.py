@@ -11,6 +11,7 @@ from visionquery.errors import Outcome, outcome_of
     [
         (errors.QueryError("?", position=3, expected="a word"), Outcome(2, 422)),
         (errors.SettingsError("?"), Outcome(2, 422)),
+        (errors.ImageNotFoundError("?"), Outcome(2, 404)),
         (errors.UnreadableImageError("?"), Outcome(2, 422)),
         (errors.UnknownModelError("?"), Outcome(3, 503)),
         (errors.LibraryNotFoundError("?"), Outcome(4, 404)),

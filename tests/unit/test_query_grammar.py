@@ -1,11 +1,16 @@
 """The grammar: every mark, every word that only looks like a mark, and the way back to text."""
 
+import inspect
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 from visionquery.errors import QueryError
 from visionquery.query.ast import (
     And,
     Blend,
+    Box,
     Filter,
     Like,
     Node,
@@ -15,7 +20,9 @@ from visionquery.query.ast import (
     Range,
     Text,
 )
-from visionquery.query.grammar import MAX_DEPTH, parse
+from visionquery.query.document import as_document
+from visionquery.query.editing import edited, parts, terms_of
+from visionquery.query.grammar import MAX_DEPTH, explain, parse, unparse
 
 
 def words(text: str, weight: float = 1.0) -> Blend:
@@ -76,6 +83,10 @@ def test_plain_words_stay_one_description(text: str) -> None:
         ("2:dog image:x cat", Blend((Text("cat"), Text("dog", 2.0), Picture("x")))),
         ('2:image:"my dog.jpg" like:ab12', Blend((Picture("my dog.jpg", 2.0), Like("ab12")))),
         ("image:“my dog.jpg”", Blend((Picture("my dog.jpg"),))),
+        ("like:a@10,20.5,30,.5", Blend((Like("a", box=Box(10.0, 20.5, 30.0, 0.5)),))),
+        ('2:like:"a@0, 0, 100, 100"', Blend((Like("a", 2.0, Box(0.0, 0.0, 100.0, 100.0)),))),
+        ("like:a@66.6667,0,33.3333,1", Blend((Like("a", box=Box(66.6667, 0, 33.3333, 1)),))),
+        ("x@y.org like:a", Blend((Text("x@y.org"), Like("a")))),
     ],
 )
 def test_terms(text: str, node: Node) -> None:
@@ -104,6 +115,7 @@ def test_terms(text: str, node: Node) -> None:
         ("-date:2024", Not(dated("2024", "2024"))),
         ("NOT image:x", Not(Blend((Picture("x"),)))),
         ("-like:ab", Not(Blend((Like("ab"),)))),
+        ("-like:a@1,2,3,4", Not(Blend((Like("a", box=Box(1, 2, 3, 4)),)))),
         ("NOT NOT a", Not(Not(words("a")))),
         ("a AND NOT b", And((words("a"), Not(words("b"))))),
         ("(((a)))", words("a")),
@@ -148,6 +160,20 @@ def test_operators(text: str, node: Node) -> None:
         ('path:a"b"', 6, "quote inside a value"),
         ("camera:\udcff", 0, "not text"),
         ("dog \udcff", 4, "not text"),
+        ("dog like:a@", 4, "LEFT,TOP,WIDTH,HEIGHT"),
+        ("like:a@1,2,3", 0, "LEFT,TOP,WIDTH,HEIGHT"),
+        ("like:a@1,2,3,4,5", 0, "LEFT,TOP,WIDTH,HEIGHT"),
+        ("like:a@1,2,3,x", 0, "LEFT,TOP,WIDTH,HEIGHT"),
+        ("like:a@1,2,3,nan", 0, "LEFT,TOP,WIDTH,HEIGHT"),
+        ("like:a@b@1,2,3,4", 0, "LEFT,TOP,WIDTH,HEIGHT"),
+        ("like:@1,2,3,4", 0, "LEFT,TOP,WIDTH,HEIGHT"),
+        ("like:a@1, 2, 3, 4", 0, "without spaces"),
+        ("a 2:like:a@-1,2,3,4", 4, "width runs from -1 to 2"),
+        ("like:a@1,-2,3,4", 0, "height runs from -2 to 2"),
+        ("like:a@1,2,0,4", 0, "more than 0"),
+        ("like:a@1,2,3,0", 0, "more than 0"),
+        ("-like:a@50,0,50.1,100", 1, "width runs from 50 to 100.1"),
+        ("like:a@0,0,100,101", 0, "from 0 to 100"),
     ],
 )
 def test_errors_teach(text: str, position: int, says: str) -> None:
@@ -164,6 +190,43 @@ def test_nesting_is_bounded(mark: str) -> None:
         parse(mark * 5000 + "dog")
     groups = MAX_DEPTH
     assert parse("(" * groups + "dog" + ")" * groups) == words("dog")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["(", "-", "- ", "NOT ", "-(", "NOT (", "without (", "a OR (", "a -(b OR ", "2:(", "-)"],
+)
+@pytest.mark.parametrize("end", ["", "dog"])
+def test_a_line_of_marks_is_no_recursion(mark: str, end: str) -> None:
+    text = (mark * 2000)[:2000] + end
+    if mark in ("-", "- "):
+        assert isinstance(parse(text), Blend)  # A dash before no word is a word.
+        return
+    for read in (parse, edited):
+        with pytest.raises(QueryError) as caught:
+            read(text)
+        assert 0 <= caught.value.position <= len(text)
+
+
+@pytest.fixture
+def short_stack() -> Iterator[None]:
+    """A stack on which 600 frames are left, of the 1,000 that Python gives."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 600)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize("mark", ["(", "NOT ", "-(", "a (b OR ", "a -(b OR c ", "a -(b "])
+def test_the_deepest_tree_takes_a_part_of_the_stack(mark: str, short_stack: None) -> None:
+    text = mark * MAX_DEPTH + "dog" + ")" * (mark.count("(") * MAX_DEPTH)
+    node = parse(text)
+    assert parse(unparse(node)) == node
+    assert explain(node)
+    assert as_document(node)
+    assert terms_of(node)
+    assert parts(node)
+    assert edited(text, add="date:2024")
 
 
 def test_long_queries_are_read_in_one_go() -> None:

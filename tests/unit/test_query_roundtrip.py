@@ -10,6 +10,7 @@ from visionquery.errors import QueryError
 from visionquery.query.ast import (
     And,
     Blend,
+    Box,
     Contains,
     Filter,
     Like,
@@ -38,6 +39,7 @@ _MARKS = (
     *("3 dogs", "2:no cats, ", "1:dog ", "5:"),
     *("AND", "OR", "NOT", "(", ")", "-", '"', "“", "”", "2:", ".5:", "0:", " ", " ", "\n", "\x1b"),
     *("date:", "2024", "..", "last summer", "near:", "1,2,3km", "keyword:a,b", "note:", "like:ab"),
+    *("like:a@1,2,3,4", "like:a@", "@9,9,9,9"),
     *("image:x", "width:>3", "\udcff", "é", "собака", "\x00", "-x", "--", "t-shirt", ",", "’"),
 )
 
@@ -76,6 +78,19 @@ _mixed = st.lists(st.one_of(_words, _quotes), min_size=1, max_size=6).filter(_is
 _weights = st.one_of(st.just(1.0), st.floats(min_value=MIN_WEIGHT, max_value=MAX_WEIGHT))
 
 
+_percents = st.decimals(0, 100, places=3).map(float)
+
+
+def _box(left: float, top: float, right: float, bottom: float) -> Box | None:
+    box = Box(min(left, right), min(top, bottom), abs(right - left), abs(bottom - top))
+    width, height = round(box.width, 3), round(box.height, 3)
+    return Box(box.left, box.top, width, height) if width and height else None
+
+
+_boxes = st.one_of(st.none(), st.builds(_box, _percents, _percents, _percents, _percents))
+_ids = _prose.filter(lambda text: "@" not in text)
+
+
 def _text(tokens: list[Token], weight: float = 1.0) -> Text:
     text, quotes = join_words(tokens)
     return Text(text, weight, quotes)
@@ -84,7 +99,7 @@ def _text(tokens: list[Token], weight: float = 1.0) -> Text:
 _weighted = st.one_of(
     st.builds(_text, st.one_of(_weighable, _one_quote), _weights),
     st.builds(Picture, _names, _weights),
-    st.builds(Like, _prose, _weights),
+    st.builds(Like, _ids, _weights, _boxes),
 )
 _blends = st.builds(
     lambda first, others: Blend((*first, *others)),

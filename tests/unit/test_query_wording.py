@@ -21,6 +21,8 @@ from visionquery.query.grammar import explain, parse, unparse
         "(a OR b) -c",
         "a AND b",
         'path:"my pictures"',
+        "like:3f9a@10,20.5,30,40 2:like:3f9a",
+        "dog -like:3f9a@0.25,0,99.75,100",
         "camera:sony near:52.5,13.4,0.5 keyword:sunset,beach orientation:portrait",
     ],
 )
@@ -66,6 +68,10 @@ def test_explain_outlines_the_tree() -> None:
         ('"a\n\x1b[1m"', 'literally "a\\n\\x1b[1m"'),
         ("image:a\udcff.jpg", "picture a\\udcff.jpg"),
         ("like:ab12", "image ab12"),
+        (
+            "like:ab12@10,20.5,30,40",
+            "30% × 40%, 10% from the left and 20.5% from the top, of image ab12",
+        ),
         ("camera:sony", 'camera contains "sony"'),
         ("camera:sony*", 'camera matches "sony*"'),
         ("near:52.5,13.4,5km", "place within 5 km of 52.5, 13.4"),
@@ -91,6 +97,10 @@ def test_explain_says_each_leaf_in_one_line(text: str, line: str) -> None:
         (
             "2:image:a.jpg like:ab",
             {"blend": [{"image": "a.jpg", "weight": 2.0}, {"like": "ab", "weight": 1.0}]},
+        ),
+        (
+            "2:like:ab@10,20.5,30,40",
+            {"blend": [{"like": "ab", "weight": 2.0, "box": [10.0, 20.5, 30.0, 40.0]}]},
         ),
         (
             "-path:x OR ext:jpg,png",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from visionquery.errors import InputError
-from visionquery.query.ast import Not
-from visionquery.query.grammar import parse
+from visionquery.query.ast import Box, Like, Not, Picture
+from visionquery.query.grammar import MAX_DEPTH, parse
 from visionquery.query.plan import (
     AllOf,
     AnyOf,
@@ -22,8 +22,9 @@ from visionquery.query.plan import (
 from visionquery.search.background import Background
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
 from visionquery.search.kinds import with_kinds
+from visionquery.search.planner import plan
 from visionquery.store.memory import MemoryStore
-from visionquery.types import Facts
+from visionquery.types import Decoded, Facts
 
 RED = np.zeros((2, 2, 3), np.uint8)
 RED[..., 0] = 255
@@ -167,11 +168,50 @@ def test_both_parts_of_a_mixed_blend_change_the_ranking(world):
     assert (shown > 1.3 * vectors[:, :2].mean(axis=0)).all()
 
 
-@pytest.mark.parametrize(("query", "says"), [("like:zz", "not here"), ("like:a", "several")])
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("like:zz", "not here"), ("like:a", "several"), ("like:zz@1,2,3,4", "like:zz is not here"),
+        ("like:a@1,2,3,4", "several"),
+    ],
+)  # fmt: skip
 def test_like_names_one_image(world, query, says):
     store = world.store(world.image("a1", dog=1.0), world.image("a2", car=1.0))
     with pytest.raises(InputError, match=says):
         world.plan(query, store)
+
+
+def test_a_part_of_an_image_is_a_picture_that_is_read_once_by_its_full_id(world, store):
+    read = []
+
+    def read_picture(term):
+        read.append(term)
+        return Decoded(RED, Facts(2, 2, "PNG", 1))
+
+    text = "2:like:c@10,20,30,40 OR -like:c@10,20,30,40 OR like:c@10,20,30,41 OR image:x OR like:c"
+    made = plan(
+        parse(text), encoder=world.encoder(), store=store, background=None,
+        read_picture=read_picture,
+    )  # fmt: skip
+    part, longer = Box(10.0, 20.0, 30.0, 40.0), Box(10.0, 20.0, 30.0, 41.0)
+    assert read == [Like("c3", box=part), Like("c3", box=longer), Picture("x")]
+    assert not any(probe.is_text for probe in made.probes)
+    np.testing.assert_array_equal(vector_of(made, "like:c@10,20,30,41"), np.eye(6)[0])
+    np.testing.assert_array_equal(vector_of(made, "like:c"), store.vectors([2])[0])
+
+
+def test_a_part_that_is_blended_with_words_is_taken_from_the_middle_of_pictures(world, store):
+    middle = background(world, text=5, image=1)
+    made = world.plan("snow like:c3@0,0,50,50", store, background=middle, pixels=RED)
+    whole = world.plan("snow image:x.png", store, background=middle, pixels=RED)
+    np.testing.assert_array_equal(made.vectors, whole.vectors)
+    assert not made.probes[0].is_text
+
+
+@pytest.mark.parametrize("mark", ["NOT ", "-(", "dog -(car OR beach "])
+def test_the_deepest_query_has_an_answer(world, store, mark):
+    text = mark * MAX_DEPTH + "dog" + ")" * (mark.count("(") * MAX_DEPTH)
+    assert len(world.ids(text, store, min_confidence=0.0)) == 3
 
 
 def test_terms_that_cancel_are_refused(world):

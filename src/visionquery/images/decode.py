@@ -9,6 +9,8 @@ import hashlib
 import io
 import stat
 import struct
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +25,14 @@ from visionquery.images.metadata import read_exif, read_facts
 from visionquery.images.quiet import without_pillow_warnings
 from visionquery.images.scan import reason_of
 from visionquery.images.text import clean
+from visionquery.query.ast import Box
 from visionquery.types import Decoded, Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-__all__ = ["decode", "image_id", "read"]
+__all__ = ["decode", "decode_part", "image_id", "read"]
 
 _JPEG = ("JPEG", "MPO")
 _JPEG_END = b"\xff\xd9"
@@ -81,6 +84,32 @@ def decode(data: bytes, *, min_side: int | None = None, limits: Limits = DEFAULT
         raise
     except Exception as error:  # decoders of hostile bytes raise anything at all
         raise _translated(error) from error
+
+
+def decode_part(
+    data: bytes, box: Box, *, min_side: int, limits: Limits = DEFAULT_LIMITS
+) -> Decoded:
+    """Decode a part of a picture, at least one pixel of it; its facts tell the part's own size.
+
+    The result may be smaller than the part as long as both of its sides are >= `min_side`
+    (pixels, >= 1). Raises as `decode` does.
+    """
+    least = ceil(min_side * 100 / min(box.width, box.height))
+    whole = decode(data, min_side=least, limits=limits)
+    height, width = whole.pixels.shape[:2]
+    left, right = _span(box.left, box.width, width)
+    top, bottom = _span(box.top, box.height, height)
+    across = _span(box.left, box.width, whole.facts.width)
+    down = _span(box.top, box.height, whole.facts.height)
+    facts = replace(whole.facts, width=across[1] - across[0], height=down[1] - down[0])
+    return Decoded(whole.pixels[top:bottom, left:right].copy(), facts)
+
+
+def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
+    """Return where a stretch, in percent of a side of some pixels, starts and ends in it."""
+    first = min(int(start * pixels / 100 + 0.5), pixels - 1)
+    end = min(int((start + length) * pixels / 100 + 0.5), pixels)
+    return first, max(end, first + 1)
 
 
 def _decode(data: bytes, min_side: int | None, limits: Limits) -> Decoded:

@@ -15,7 +15,7 @@ from visionquery.indexing.report import Skipped
 from visionquery.store.base import ImageRecord, Root, Store
 from visionquery.store.places import below
 
-__all__ = ["Left", "explained", "taken"]
+__all__ = ["Left", "content_of", "explained", "taken"]
 
 Result = TypeVar("Result")
 
@@ -47,16 +47,26 @@ def taken(
     """
 
     def take(record: ImageRecord) -> Result | Left:
-        data = next(filter(None, (_content(path, record, limits) for path in record.paths)), None)
-        if data is None:
+        found = content_of(record, limits=limits)
+        if found is None:
             return Left(record, None)
         try:
-            return work(record, data)
+            return work(record, found[1])
         except ImageError as error:
             return Left(record, str(error))
 
     with ThreadPoolExecutor(threads, thread_name_prefix="visionquery-decode") as pool:
         yield from ordered_map(pool, take, _records(store, rows), ahead=ahead)
+
+
+def content_of(record: ImageRecord, *, limits: Limits) -> tuple[str, bytes] | None:
+    """Return the path and content of the first file that still holds an image; None when none
+    does."""
+    for path in record.paths:
+        data = _content(path, record, limits)
+        if data is not None:
+            return path, data
+    return None
 
 
 def explained(

@@ -10,6 +10,7 @@ from typing import Literal
 __all__ = [
     "And",
     "Blend",
+    "Box",
     "Contains",
     "Field",
     "Filter",
@@ -46,11 +47,24 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a picture, in percent of its upright width and height: 0 <= `left`, 0 < `width`,
+    `left` + `width` <= 100, and the same downwards."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Like:
-    """An image of the library as a term (`like:ID`); `image_id` may be a unique prefix."""
+    """An image of the library as a term (`like:ID`), or the part of it in `box`
+    (`like:ID@LEFT,TOP,WIDTH,HEIGHT`); `image_id` may be a unique prefix."""
 
     image_id: str
     weight: float = 1.0
+    box: Box | None = None
 
 
 Term = Text | Picture | Like

@@ -24,8 +24,9 @@ def as_document(node: Node) -> dict[str, object]:
     """Return a tree as nested dicts, lists, texts and numbers.
 
     The first key tells what a dict is: `all` and `any` hold lists of parts, `not` a part, `blend`
-    a list of terms (`text` with its `quotes`, `image` or `like`, each with a `weight`), `filter`
-    the name of a field, beside which the test stands.
+    a list of terms (`text` with its `quotes`, `image` or `like`, each with a `weight`, and for a
+    part of an image with its `box`: left, top, width, height in percent), `filter` the name of a
+    field, beside which the test stands.
     """
     match node:
         case Blend(terms):
@@ -47,8 +48,9 @@ def _term(term: Term) -> dict[str, object]:
             return {"text": text, "weight": weight, "quotes": quoted}
         case Picture(path, weight):
             return {"image": path, "weight": weight}
-        case Like(image_id, weight):
-            return {"like": image_id, "weight": weight}
+        case Like(image_id, weight, box):
+            part = {} if box is None else {"box": [box.left, box.top, box.width, box.height]}
+            return {"like": image_id, "weight": weight, **part}
 
 
 def _test(test: Contains | Range | OneOf | Near) -> dict[str, object]:

@@ -17,10 +17,10 @@ from itertools import takewhile
 from typing import Final
 
 from visionquery.errors import QueryError
-from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture, Term, Text
+from visionquery.query.ast import And, Blend, Filter, Node, Not, Or, Picture, Term, Text
 from visionquery.query.negation import Division, divide, trigger_length
 from visionquery.query.tokens import Token, join_words, tokenize
-from visionquery.query.values import read_filter
+from visionquery.query.values import read_filter, read_like
 from visionquery.query.wording import explain, unparse
 
 __all__ = ["MAX_DEPTH", "MAX_WEIGHT", "MIN_WEIGHT", "explain", "parse", "unparse"]
@@ -62,7 +62,7 @@ def parse(text: str) -> Node:
     `a dog -people date:2024` is And(Blend(Text), Not(Blend(Text)), Filter). A group of And in an
     And, or of Or in an Or, becomes part of it. Raises QueryError, with position and what was
     expected, for an empty query, open quotes or parentheses, an operator or weight with nothing
-    to act on, a field that does not exist, and a filter value without meaning.
+    to act on, more than MAX_DEPTH levels, a field that does not exist, and a value without meaning.
     """
     reader = _Reader(tokenize(text))
     if reader.peek().kind == "end":
@@ -208,7 +208,7 @@ def _is_picture(token: Token) -> bool:
 def _picture(token: Token, *, weight: float) -> Term:
     if token.field == "image":
         return Picture(token.text, weight)
-    return Like(token.text, weight)
+    return read_like(token.text, weight=weight, position=token.position)
 
 
 def _run(reader: _Reader) -> list[Token]:

@@ -1,4 +1,5 @@
-"""The values of filters: `date:2024-05..2024-08`, `width:>=1000`, `ext:jpg,png`, `path:holiday`."""
+"""The values of fields: `date:2024-05..2024-08`, `width:>=1000`, `ext:jpg,png`, `path:holiday`,
+and the part of an image in `like:3f9a@10,20,30,40`."""
 
 import re
 from calendar import monthrange
@@ -7,10 +8,10 @@ from datetime import date, timedelta
 from typing import Final, get_args
 
 from visionquery.errors import QueryError
-from visionquery.query.ast import Contains, Field, Filter, Near, OneOf, Range
+from visionquery.query.ast import Box, Contains, Field, Filter, Like, Near, OneOf, Range
 from visionquery.query.when import calendar_dates
 
-__all__ = ["MAX_KM", "MAX_SIDE", "ORIENTATIONS", "read_filter"]
+__all__ = ["MAX_KM", "MAX_SIDE", "ORIENTATIONS", "read_filter", "read_like"]
 
 MAX_SIDE: Final = 10**9
 """Largest width or height in pixels that a filter can name."""
@@ -30,6 +31,38 @@ _NUMBER_FORMS = "whole pixels such as 1920, >3000, <=800 or 1000..2000"
 _PLACE_FORMS = (
     "latitude,longitude,kilometres in decimal degrees and without spaces, such as 52.52,13.40,5km"
 )
+
+_BOX_FORMS = (
+    "like:ID@LEFT,TOP,WIDTH,HEIGHT in percent and without spaces, such as like:3f9a@10,20,30,40.5"
+)
+_ROUNDED = 1e-6
+"""By how many percent a part may end outside of its picture: sums of decimals are rounded."""
+
+
+def read_like(value: str, *, weight: float, position: int) -> Like:
+    """Return the image, or the part of one, that `like:value` names.
+
+    `position` is the 0-based character where it stands. Raises QueryError for a part without an
+    image, for what is not four numbers and for a part that is empty or not inside of its picture.
+    """
+    image_id, has_part, part = value.partition("@")
+    if not has_part:
+        return Like(image_id, weight)
+    numbers = [number.strip() for number in part.split(",")]
+    is_read = len(numbers) == 4 and all(_DECIMAL.fullmatch(number) for number in numbers)
+    if not is_read or not image_id.strip():
+        raise _wrong("like", value, _BOX_FORMS, position)
+    left, top, width, height = (float(number) for number in numbers)
+    for name, start, length in (("width", left, width), ("height", top, height)):
+        if start < 0 or length <= 0 or start + length > 100 + _ROUNDED:
+            raise QueryError(
+                f"like:{value} at position {position + 1} is no part of a picture: its {name} runs "
+                f"from {start:g} to {start + length:g}; write percent from 0 to 100, and a {name} "
+                "of more than 0.",
+                position=position,
+                expected="a part of a picture, inside 0 to 100 percent and larger than 0",
+            )
+    return Like(image_id, weight, Box(left, top, width, height))
 
 
 def read_filter(field: str, value: str, *, position: int, following: Sequence[str] = ()) -> Filter:

@@ -7,6 +7,7 @@ from visionquery.errors import QueryError
 from visionquery.query.ast import (
     And,
     Blend,
+    Box,
     Contains,
     Filter,
     Like,
@@ -120,8 +121,14 @@ def _term_text(term: Term) -> str:
             return _words_text(term)
         case Picture(path):
             return f"image:{_value(path)}"
-        case Like(image_id):
-            return f"like:{_value(image_id)}"
+        case Like(image_id, _, box):
+            return f"like:{_value(image_id + _box_text(box))}"
+
+
+def _box_text(box: Box | None) -> str:
+    if box is None:
+        return ""
+    return "@" + ",".join(_number(side) for side in (box.left, box.top, box.width, box.height))
 
 
 def _words_text(term: Text) -> str:
@@ -206,8 +213,17 @@ def _term_line(term: Term) -> str:
             )
         case Picture(path):
             return f"picture {_printable(path)}"
-        case Like(image_id):
-            return f"image {_printable(image_id)}"
+        case Like(image_id, _, box):
+            return f"{_box_words(box)}image {_printable(image_id)}"
+
+
+def _box_words(box: Box | None) -> str:
+    if box is None:
+        return ""
+    return (
+        f"{box.width:g}% × {box.height:g}%, {box.left:g}% from the left and {box.top:g}% from the "
+        "top, of "
+    )
 
 
 def _test_words(node: Filter) -> str:

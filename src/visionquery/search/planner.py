@@ -5,8 +5,8 @@ first taken from the middle of its modality (texts and pictures of one model lie
 regions), so that a weight means the same for both; where all are of one kind there is no need.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,9 +38,6 @@ _MOST_TOGETHER = 3
 """Descriptions that one sentence can hold; more would name too much to be a picture."""
 _AND = " and "
 
-_Key = tuple[type[Term], str]
-"""What makes two terms the same vector: the weight does not."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Numbering:
@@ -56,14 +53,16 @@ def plan(
     encoder: Encoder,
     store: Store,
     background: Background | None,
-    read_picture: Callable[[str], Decoded],
+    read_picture: Callable[[Picture | Like], Decoded],
 ) -> Plan:
     """Return the numeric form of a query.
 
     All texts are encoded in one batch, all pictures in another, the same term once; the encoder
-    is not run when the query has neither. Without a background, texts are calibrated by their
-    own scores and nothing is centred. Raises InputError for a `like:` that names no image or
-    several and for a blend whose terms cancel out; passes on ImageError from `read_picture`.
+    is not run when the query has neither. `read_picture` gives the pixels of picture files and of
+    parts of stored images, whose full ids it is told; a whole stored image has its vector. Without
+    a background, texts are calibrated by their own scores and nothing is centred. Raises
+    InputError for a `like:` that names no image or several and for a blend whose terms cancel out;
+    passes on what `read_picture` raises.
     """
     numbering = _Numbering(blends={}, filters={})
     expression = _expression(with_kinds(node), numbering)
@@ -194,47 +193,58 @@ def _term_vectors(
     *,
     encoder: Encoder,
     store: Store,
-    read_picture: Callable[[str], Decoded],
-) -> dict[_Key, Vector]:
-    keys = list(dict.fromkeys(_key(term) for blend in blends for term in blend.terms))
-    texts = [value for kind, value in keys if kind is Text]
-    paths = [value for kind, value in keys if kind is Picture]
-    vectors: dict[_Key, Vector] = {
-        (Like, value): _stored(value, store) for kind, value in keys if kind is Like
-    }
-    if paths:
-        prepared = np.stack([encoder.prepare(read_picture(path)) for path in paths])
-        vectors.update(_named(Picture, paths, encoder.encode_images(prepared)))
+    read_picture: Callable[[Picture | Like], Decoded],
+) -> dict[Term, Vector]:
+    keys = dict.fromkeys(_key(term) for blend in blends for term in blend.terms)
+    texts = [key for key in keys if isinstance(key, Text)]
+    seen: list[Picture | Like] = []
+    vectors: dict[Term, Vector] = {}
+    for key in keys:
+        match key:
+            case Like(image_id, _, None):
+                vectors[key] = _stored(image_id, store)
+            case Like() | Picture():
+                seen.append(key)
+    if seen:
+        prepared = np.stack([encoder.prepare(read_picture(_named(key, store))) for key in seen])
+        vectors.update(zip(seen, encoder.encode_images(prepared), strict=True))
     if texts:
-        vectors.update(_named(Text, texts, encoder.encode_texts(texts)))
+        encoded = encoder.encode_texts([key.text for key in texts])
+        vectors.update(zip(texts, encoded, strict=True))
     return vectors
 
 
-def _named(kind: type[Term], values: list[str], vectors: Matrix) -> Iterator[tuple[_Key, Vector]]:
-    for value, vector in zip(values, vectors, strict=True):
-        yield (kind, value), vector
-
-
-def _key(term: Term) -> _Key:
-    match term:
-        case Text(value) | Picture(value) | Like(value):
-            return type(term), value
+def _key(term: Term) -> Term:
+    """Return what makes two terms the same vector: weight and quotes do not."""
+    return Text(term.text) if isinstance(term, Text) else replace(term, weight=1.0)
 
 
 def _stored(image_id: str, store: Store) -> Vector:
     with store.reading():
-        rows = store.find(image_id)
-        vectors = store.vectors(rows)
+        vector: Vector = store.vectors([_row(image_id, store)])[0]
+    return vector
+
+
+def _named(term: Picture | Like, store: Store) -> Picture | Like:
+    """Return a term with the full id of its image."""
+    if isinstance(term, Picture):
+        return term
+    with store.reading():
+        (record,) = store.records([_row(term.image_id, store)])
+    return replace(term, image_id=record.image_id)
+
+
+def _row(image_id: str, store: Store) -> int:
+    rows = store.find(image_id)
     if len(rows) != 1:
         problem = "is the beginning of several ids; give more of it" if rows else "is not here"
         raise InputError(
             f"like:{image_id} {problem}. The ids of images stand in the results with --json."
         )
-    vector: Vector = vectors[0]
-    return vector
+    return rows[0]
 
 
-def _blended(blend: Blend, vectors: dict[_Key, Vector], background: Background | None) -> Vector:
+def _blended(blend: Blend, vectors: dict[Term, Vector], background: Background | None) -> Vector:
     if len(blend.terms) == 1:
         return vectors[_key(blend.terms[0])]
     is_mixed = len({isinstance(term, Text) for term in blend.terms}) > 1
