@@ -26,7 +26,7 @@ from visionquery.search.result import (
     Sort,
     path_within,
 )
-from visionquery.store.base import ImageRecord, Store
+from visionquery.store.base import ImageRecord, Order, Store
 
 __all__ = ["execute", "explain"]
 
@@ -81,7 +81,7 @@ def execute(
         least = log_odds_of(min_confidence)
         if not plan.probes and sort in (None, "relevance"):
             sort = "date"
-        if sort in (None, "relevance"):
+        if sort is None or sort == "relevance":
             page, total = _best_page(store, candidates, limit=limit, offset=offset, least=least)
         else:
             page, total = _sorted_page(
@@ -230,7 +230,7 @@ def _sorted_page(
     offset: int,
     least: float,
     *,
-    by: Sort,
+    by: Order,
     places: Sequence[Path],
 ) -> tuple[list[_Placed], int]:
     """Return a page of what is relevant, as places and records, sorted by date or path, and how
@@ -239,6 +239,11 @@ def _sorted_page(
     chosen = np.flatnonzero(is_relevant)
     if not len(chosen):
         return _best_page(store, candidates, limit=limit, offset=offset, least=least)
+    if not places:
+        page = _stretch(store.ordered(by), candidates.rows[chosen], offset, limit)
+        found = np.searchsorted(candidates.rows, page).tolist()
+        return list(zip(found, store.records(page.tolist()), strict=True)), len(chosen)
+    # Of an image that lies in several folders, its path in these counts: no order that is kept.
     best: list[_Placed] = []
     for start in range(0, len(chosen), _CHUNK):
         part = chosen[start : start + _CHUNK]
@@ -249,6 +254,16 @@ def _sorted_page(
             best.sort(key=lambda one: one[1].facts.taken_at or "", reverse=True)
         del best[offset + limit :]
     return best[offset:], len(chosen)
+
+
+def _stretch(
+    order: NDArray[np.intp], rows: NDArray[np.intp], offset: int, limit: int
+) -> NDArray[np.intp]:
+    """Return those of `rows` (n,) that come from `offset` on in an order of all rows, `limit` at
+    most."""
+    is_asked = np.zeros(int(order.max(initial=-1)) + 1, dtype=np.bool_)
+    is_asked[rows] = True
+    return order[is_asked[order]][offset : offset + limit]
 
 
 def _hits(

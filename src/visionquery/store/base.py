@@ -9,7 +9,7 @@ holes that no mask includes.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,25 @@ from numpy.typing import NDArray
 from visionquery.query.ast import Filter
 from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
-__all__ = ["MEASURES", "FileRecord", "ImageRecord", "NewImage", "Root", "Scope", "Store"]
+__all__ = [
+    "MEASURES",
+    "Facets",
+    "FileRecord",
+    "ImageRecord",
+    "NewImage",
+    "Order",
+    "Root",
+    "Scope",
+    "Store",
+]
 
 MEASURES = 1
 """How many measures an image has. Libraries on disk hold as many: another number is another
 format."""
+
+
+Order = Literal["date", "path"]
+"""Order of images for browsing: newest first, undated last; by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,19 @@ class ImageRecord:
     facts: Facts
     paths: tuple[str, ...]
     text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What filters can choose from, each value with its number of images, the most frequent first
+    and 200 at most. `types` are extensions in lower case, `folders` roots and what lies up to two
+    levels below them, absolute; dates are ISO 8601, None where no image has one."""
+
+    cameras: tuple[tuple[str, int], ...]
+    types: tuple[tuple[str, int], ...]
+    folders: tuple[tuple[str, int], ...]
+    first_date: str | None
+    last_date: str | None
 
 
 class Store(Protocol):
@@ -194,6 +221,13 @@ class Store(Protocol):
 
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:
         """Return the records of rows, in their order."""
+
+    def ordered(self, by: Order) -> NDArray[np.intp]:
+        """Return the rows (n,) of all images in an order; those that are equal in it by the first
+        of their paths, then by id."""
+
+    def facets(self) -> Facets:
+        """Return what filters can choose from."""
 
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id`, in any case (two at most)."""

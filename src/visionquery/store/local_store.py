@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from visionquery.errors import StoreError
 from visionquery.query.ast import Filter
 from visionquery.store import catalog, generations, matching, next_model, word_index
-from visionquery.store.base import FileRecord, ImageRecord, NewImage, Root, Scope
+from visionquery.store.base import Facets, FileRecord, ImageRecord, NewImage, Order, Root, Scope
 from visionquery.store.connections import Connections
+from visionquery.store.derived import Kept
 from visionquery.store.entries import (
     checked_batch,
     checked_measures,
@@ -53,6 +54,7 @@ class LocalStore:
         # One object, replaced whole: no thread may see the model of one and the vectors of another.
         self._in_use = in_use
         self._writer: int | None = None
+        self._kept = Kept()
 
     @property
     def location(self) -> str:
@@ -277,6 +279,18 @@ class LocalStore:
         with self._read() as connection:
             return catalog.image_records(connection, rows)
 
+    def ordered(self, by: Order) -> NDArray[np.intp]:
+        """Return the rows (n,) of all images in an order."""
+        with self.reading(), self._read() as connection:
+            state = catalog.changes(connection)
+            return self._kept.get(by, state, lambda: catalog.rows_in_order(connection, by))
+
+    def facets(self) -> Facets:
+        """Return what filters can choose from."""
+        with self.reading(), self._read() as connection:
+            state = catalog.changes(connection)
+            return self._kept.get("facets", state, lambda: catalog.facets(connection))
+
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""
         with self._read() as connection:
@@ -332,6 +346,7 @@ class LocalStore:
             try:
                 yield connection
                 word_index.refresh(connection)
+                catalog.changed(connection)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:

@@ -15,22 +15,18 @@ from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.query.ast import Filter
+from visionquery.store import entries
 from visionquery.store.base import (
     MEASURES,
+    Facets,
     FileRecord,
     ImageRecord,
     NewImage,
+    Order,
     Root,
     Scope,
-)
-from visionquery.store.entries import (
-    checked_batch,
-    checked_measures,
-    checked_probes,
-    checked_rows,
-    checked_vectors,
-    storable,
-)
+)  # fmt: skip
+from visionquery.store.derived import facets_of, order_of
 from visionquery.store.kernels import cosines
 from visionquery.store.memory_places import MemoryPlaces
 from visionquery.store.places import locate, normal, packed
@@ -109,7 +105,7 @@ class MemoryStore:
 
         Raises StoreError when something in the batch does not fit this library.
         """
-        batch = checked_batch(images, files, embed_dim=self._model.embed_dim)
+        batch = entries.checked_batch(images, files, embed_dim=self._model.embed_dim)
         with self._change():
             self._places.check(batch.files.values(), self._rows.keys() | batch.images.keys())
             self._append([each for key, each in batch.images.items() if key not in self._rows])
@@ -140,7 +136,7 @@ class MemoryStore:
         with self._change():
             for row in texts:
                 self._image(row)
-            self._texts.update((row, storable(text)) for row, text in texts.items())
+            self._texts.update((row, entries.storable(text)) for row, text in texts.items())
 
     def write_measures(self, first_row: int, measures: NDArray[np.float32]) -> None:
         """Store measures (n, MEASURES) of the rows from `first_row` on.
@@ -148,13 +144,13 @@ class MemoryStore:
         Raises StoreError when they do not fit the store, or its rows.
         """
         with self._change():
-            fit = checked_measures(first_row, measures, len(self._images))
+            fit = entries.checked_measures(first_row, measures, len(self._images))
             self._measures[first_row : first_row + len(fit)] = fit
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""
         with self._change():
-            self._notes[key] = storable(value)
+            self._notes[key] = entries.storable(value)
 
     # -- moving to another model -----------------------------------------------------------
     def begin_next(self, model: ModelIdentity) -> None:
@@ -176,8 +172,8 @@ class MemoryStore:
         """
         with self._change():
             following = self._begun()
-            asked = checked_rows(rows, len(self._images))
-            fit = checked_vectors(vectors, len(asked), following.model.embed_dim)
+            asked = entries.checked_rows(rows, len(self._images))
+            fit = entries.checked_vectors(vectors, len(asked), following.model.embed_dim)
             following.vectors.update(zip(asked.tolist(), fit.copy(), strict=True))
 
     def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
@@ -246,7 +242,7 @@ class MemoryStore:
     def scores(self, probes: Matrix) -> NDArray[np.float32]:
         """Return cosines, (p, row_count), of probes (p, embed_dim); holes have any value."""
         with self.reading():
-            asked = checked_probes(probes, self._model.embed_dim)
+            asked = entries.checked_probes(probes, self._model.embed_dim)
             return cosines(asked, [self._matrix], len(self._matrix))
 
     def alive(self) -> NDArray[np.bool_]:
@@ -295,6 +291,24 @@ class MemoryStore:
             files = self._places.by_image()
             return [self._record(int(row), files[self._image(int(row)).image_id]) for row in rows]
 
+    def ordered(self, by: Order) -> NDArray[np.intp]:
+        """Return the rows (n,) of all images in an order."""
+        records = self.records(list(self._rows.values()))
+        images = [(each.row, each.image_id, each.facts.taken_at) for each in records]
+        places = {each.row: packed(each.paths[0]) for each in records if each.paths}
+        return order_of(images, places, by)
+
+    def facets(self) -> Facets:
+        """Return what filters can choose from."""
+        with self.reading():
+            facts = [self._image(row).facts for row in self._rows.values()]
+            files = [
+                (self._rows[image_id], self._places.folder(file), file.path)
+                for image_id, seen in self._places.by_image().items()
+                for file in seen
+            ]
+            return facets_of(files, [each.camera for each in facts], [e.taken_at for e in facts])
+
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""
         with self.reading():
@@ -307,7 +321,7 @@ class MemoryStore:
         Raises StoreError when a row is none of the library's.
         """
         with self.reading():
-            return self._matrix[checked_rows(rows, len(self._matrix))]
+            return self._matrix[entries.checked_rows(rows, len(self._matrix))]
 
     def next_model(self) -> ModelIdentity | None:
         """Return the model that the store is being moved to, None when it is not."""
