@@ -5,23 +5,25 @@ never prints; what a person should see goes through the callbacks.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from visionquery.asking import Wanted, answer, explain, picture_id
-from visionquery.errors import InputError
-from visionquery.indexing.places import (
-    add_roots,
-    check_places,
-    forget,
-    holds,
-    move,
-    named_scopes,
-    scopes_at,
+from visionquery import filling
+from visionquery.asking import (
+    NO_PICTURES,
+    Wanted,
+    answer,
+    explain,
+    known_image,
+    original,
+    picture_id,
 )
+from visionquery.errors import InputError
+from visionquery.images.limits import DEFAULT_LIMITS, Limits
+from visionquery.indexing.places import forget, move, scopes_at
 from visionquery.opening import (
     Fetch,
     asked_model,
@@ -33,9 +35,9 @@ from visionquery.opening import (
 from visionquery.query.ast import Blend, Like, Node
 from visionquery.query.grammar import parse
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Explanation, Response, Sort
-from visionquery.store.base import Store
+from visionquery.store.base import Facets, Store
 from visionquery.store.places import expanded
-from visionquery.types import ModelIdentity
+from visionquery.types import KnownImage, ModelIdentity
 
 if TYPE_CHECKING:
     from visionquery.indexing.ocr import OcrReport
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["Library"]
 
 Place = str | Path
-_BATCH_SIZE = 16
 
 
 def _ignore(*_: object) -> None:
@@ -142,25 +143,13 @@ class Library:
         InputError for a path that is neither there nor known, and for a file that is no picture
         by its name; LibraryBusyError when another process is writing.
         """
-        from visionquery.images.limits import Limits
-        from visionquery.indexing.run import index
-        from visionquery.search.background import refresh_background
-
-        places = [_absolute(path) for path in paths]
-        check_places(places, is_known=lambda place: holds(self._store, place))
-        with self._store.writing():
-            add_roots(self._store, places)
-            report = index(
-                self._store,
-                self.encoder,
-                named_scopes(self._store, places),
-                on_progress=on_progress,
-                limits=Limits(),
-                threads=self._threads,
-                batch_size=_BATCH_SIZE,
-            )
-            refresh_background(self._store, self.encoder)
-        return report
+        return filling.add(
+            self._store,
+            lambda: self.encoder,
+            [_absolute(path) for path in paths],
+            on_progress=on_progress,
+            threads=self._threads,
+        )
 
     def reencode(
         self, model: Place | None = None, *, on_progress: "Callable[[Progress], None]" = _ignore
@@ -175,36 +164,19 @@ class Library:
         where no model is named, ModelError where it is missing or broken, LibraryBusyError when
         another process is writing.
         """
-        from visionquery.images.limits import Limits
-        from visionquery.indexing.reencode import keep_model, reencode
-        from visionquery.search.background import (
-            BACKGROUND_NOTE,
-            BANK_NOTE,
-            refresh_background,
-        )
-
         spec = asked_model(model)
         wanted = self.moving_to if spec is None else spec.identity
         if wanted is None or (spec is None and model is not None):
             raise InputError("Name the model that the library is to move to; it is not chosen.")
-        with self._store.writing():
-            if wanted.fingerprint == self._store.model.fingerprint:
-                report = keep_model(self._store)
-            else:
-                encoder = self._load_encoder(wanted)
-                report = reencode(
-                    self._store,
-                    encoder,
-                    on_progress=on_progress,
-                    limits=Limits(),
-                    threads=self._threads,
-                    batch_size=_BATCH_SIZE,
-                    forget_notes=(BACKGROUND_NOTE, BANK_NOTE),
-                )
-                if report.complete:
-                    self.encoder = encoder
-            if report.complete:
-                refresh_background(self._store, self.encoder)
+        report, encoder = filling.reencode(
+            self._store,
+            wanted,
+            self._load_encoder,
+            on_progress=on_progress,
+            threads=self._threads,
+        )
+        if encoder is not None:
+            self.encoder = encoder
         return report
 
     def read_texts(
@@ -218,20 +190,12 @@ class Library:
         in the library and without the extra `ocr`, ModelError where that does not work, and
         LibraryBusyError when another process is writing.
         """
-        from visionquery.images.limits import Limits
-        from visionquery.images.ocr import open_reader
-        from visionquery.indexing.ocr import read_texts
-
-        places = [_absolute(path) for path in paths]
-        with self._store.writing():
-            return read_texts(
-                self._store,
-                named_scopes(self._store, places) if places else None,
-                open_reader=lambda: open_reader(threads=1),  # A picture for each of the threads.
-                on_progress=on_progress,
-                limits=Limits(),
-                threads=self._threads,
-            )
+        return filling.read_texts(
+            self._store,
+            [_absolute(path) for path in paths],
+            on_progress=on_progress,
+            threads=self._threads,
+        )
 
     def remove(self, *paths: Place) -> "Removal":
         """Forget folders or files; no picture is touched.
@@ -264,6 +228,8 @@ class Library:
         min_confidence: float | None = None,
         sort: Sort | None = None,
         explain: bool = False,
+        pictures: Mapping[str, bytes] = NO_PICTURES,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Response:
         """Find images by what they show.
 
@@ -271,13 +237,16 @@ class Library:
         in the response. `within` are indexed folders or files (or one) to answer from.
         `min_confidence` (0..1) is where relevance ends; None is the default, 0 shows everything.
         `sort` by "date" (newest first) or "path" orders what is relevant; None is "relevance",
-        for a query of filters alone "date". `explain` gives every hit its parts.
+        for a query of filters alone "date". `explain` gives every hit its parts. `pictures` are
+        contents of picture files that terms `image:NAME` mean, decoded within `limits`.
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
         node, name = _named(query, text)
         places = _places(within)
         wanted = Wanted(limit, offset, sort, _least(min_confidence), places, explain)
-        return answer(self._store, lambda: self.encoder, node, name, wanted)
+        return answer(
+            self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
+        )
 
     def similar(
         self,
@@ -319,6 +288,36 @@ class Library:
             self._store, lambda: self.encoder, image_id, node, name,
             min_confidence=_least(min_confidence),
         )  # fmt: skip
+
+    def image(self, image_id: str) -> KnownImage:
+        """Return what is known of the image with an id, which is given whole.
+
+        Raises ImageNotFoundError where there is none.
+        """
+        return known_image(self._store, image_id)
+
+    def original(self, image_id: str) -> tuple[str, bytes]:
+        """Return a file of the image with an id, given whole, as its path and content: nothing
+        else than what was indexed, whatever lies at that path by now.
+
+        Raises ImageNotFoundError where there is no such image, and where its files are gone or
+        have changed.
+        """
+        return original(self._store, image_id)
+
+    @property
+    def image_count(self) -> int:
+        """How many images the library holds."""
+        return self._store.image_count()
+
+    def facets(self) -> Facets:
+        """Return what filters can choose from: cameras, types, folders and dates, with counts."""
+        return self._store.facets()
+
+    def warm_up(self) -> None:
+        """Load the encoder and use its text tower once, so that the first search is as fast as
+        every other. Raises ModelError where it is missing or broken."""
+        self.encoder.encode_texts(["a picture"])
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from visionquery.errors import SettingsError
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "thumbnail_folder"]
 
 _PREFIX = "VISIONQUERY_"
 _TRUE = {"1", "true", "yes", "on"}
@@ -25,13 +25,17 @@ class Settings:
 
     `library`: folder of the library; `model`: catalog name, alias or folder, None for the
     library's own or, for a new one, the automatic choice; `offline`: never touch the network;
-    `threads`: for decoding and encoding, 0 for one per core.
+    `threads`: for decoding and encoding, 0 for one per core; `host`, `port`: where
+    `visionquery serve` listens; `token`: what a caller of it must know.
     """
 
     library: str
     model: str | None = None
     offline: bool = False
     threads: int = 0
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str | None = None
 
 
 def load_settings(
@@ -46,6 +50,13 @@ def load_settings(
     if "library" not in values:
         values["library"] = str(_default_library())
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def thumbnail_folder() -> Path:
+    """Return where thumbnails are kept: a folder of the platform's cache."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("visionquery", appauthor=False) / "thumbnails"
 
 
 def _default_library() -> Path:
@@ -86,13 +97,16 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 def _parsed(key: str, text: str) -> object:
     if key == "offline" and text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    if key == "threads" and text.isdecimal():
+    if key in ("threads", "port") and text.isdecimal():
         return int(text)
     return text
 
 
 def _checked(key: str, value: object, where: str) -> object:
-    kinds: dict[str, type] = {"library": str, "model": str, "offline": bool, "threads": int}
+    kinds: dict[str, type] = {
+        "library": str, "model": str, "offline": bool, "threads": int,
+        "host": str, "port": int, "token": str,
+    }  # fmt: skip
     kind = kinds.get(key)
     if kind is None:
         raise SettingsError(f"{where}: there is no setting {key!r}; there are {', '.join(kinds)}.")

@@ -1,0 +1,112 @@
+"""From folders that a person names to a library that is up to date with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visionquery.indexing.places import add_roots, check_places, holds, named_scopes
+from visionquery.store.base import Store
+from visionquery.types import ModelIdentity
+
+if TYPE_CHECKING:
+    from visionquery.indexing.ocr import OcrReport
+    from visionquery.indexing.reencode import ReencodeReport
+    from visionquery.indexing.report import IndexReport, Progress
+    from visionquery.models.encoder import Encoder
+
+__all__ = ["add", "read_texts", "reencode"]
+
+_BATCH_SIZE = 16
+
+
+def add(
+    store: Store,
+    encoder: Callable[[], Encoder],
+    places: Sequence[Path],
+    *,
+    on_progress: Callable[[Progress], None],
+    threads: int,
+) -> IndexReport:
+    """Bring a store up to date with absolute folders and files, as `Library.add` says."""
+    from visionquery.images.limits import Limits
+    from visionquery.indexing.run import index
+    from visionquery.search.background import refresh_background
+
+    check_places(places, is_known=lambda place: holds(store, place))
+    with store.writing():
+        add_roots(store, places)
+        report = index(
+            store,
+            encoder(),
+            named_scopes(store, places),
+            on_progress=on_progress,
+            limits=Limits(),
+            threads=threads,
+            batch_size=_BATCH_SIZE,
+        )
+        refresh_background(store, encoder())
+    return report
+
+
+def reencode(
+    store: Store,
+    wanted: ModelIdentity,
+    load_encoder: Callable[[ModelIdentity], Encoder],
+    *,
+    on_progress: Callable[[Progress], None],
+    threads: int,
+) -> tuple[ReencodeReport, Encoder | None]:
+    """Move a store to another model, or keep it with its own, as `Library.reencode` says.
+
+    Return what was done, and the encoder of the model that is in use from now on, None where the
+    one in use stays.
+    """
+    from visionquery.images.limits import Limits
+    from visionquery.indexing import reencode as moving
+    from visionquery.search.background import BACKGROUND_NOTE, BANK_NOTE, refresh_background
+
+    with store.writing():
+        encoder = None
+        if wanted.fingerprint == store.model.fingerprint:
+            report = moving.keep_model(store)
+        else:
+            encoder = load_encoder(wanted)
+            report = moving.reencode(
+                store,
+                encoder,
+                on_progress=on_progress,
+                limits=Limits(),
+                threads=threads,
+                batch_size=_BATCH_SIZE,
+                forget_notes=(BACKGROUND_NOTE, BANK_NOTE),
+            )
+        if not report.complete:
+            return report, None
+        refresh_background(store, encoder or load_encoder(store.model))
+        return report, encoder
+
+
+def read_texts(
+    store: Store,
+    places: Sequence[Path],
+    *,
+    on_progress: Callable[[Progress], None],
+    threads: int,
+) -> OcrReport:
+    """Read the text inside the pictures of absolute places, or of all, as `Library.read_texts`
+    says."""
+    from visionquery.images.limits import Limits
+    from visionquery.images.ocr import open_reader
+    from visionquery.indexing.ocr import read_texts as read
+
+    with store.writing():
+        return read(
+            store,
+            named_scopes(store, places) if places else None,
+            open_reader=lambda: open_reader(threads=1),  # A picture for each of the threads.
+            on_progress=on_progress,
+            limits=Limits(),
+            threads=threads,
+        )
