@@ -34,6 +34,13 @@ IMPORTERS = {
     "skimage": set(),
     "rapidocr": {"images/ocr.py"},
     "cv2": {"images/ocr.py"},
+    "fastapi": {"server"},
+    "pydantic": {"server"},
+    "starlette": {"server"},
+    "uvicorn": {"server/running.py"},
+    "limits": {"server/rates.py"},
+    "prometheus_client": {"server/metrics.py"},
+    "httpx2": {"client"},
 }
 
 

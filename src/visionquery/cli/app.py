@@ -27,6 +27,7 @@ _COMMANDS = {
     "index": "visionquery.cli.index:index",
     "explain": "visionquery.cli.explain:explain",
     "similar": "visionquery.cli.similar:similar",
+    "serve": "visionquery.cli.serve:serve",
     "status": "visionquery.cli.status:status",
     "remove": "visionquery.cli.remove:remove",
     "eval": "visionquery.cli.evaluate:evaluate",
