@@ -14,22 +14,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from benchmarks.quality.photos import Photos, load
+from benchmarks.quality.made import fill
+from benchmarks.quality.photos import load
 from benchmarks.quality.verdicts import finish, target
 
 from visionquery.library import Library
-from visionquery.search.background import refresh_background
-from visionquery.store.base import FileRecord, NewImage, Store
 from visionquery.store.local import create_local
-from visionquery.types import Facts
 
 _IMAGES = 100_000
-_BATCH = 10_000
 _RUNS = 31
-_NOISE = 0.5
 
-_FOLDERS = ("holiday", "beach trip", "family", "work", "birthday party", "garden", "snow", "misc")
 _NAMES = """dog cat horse bird car truck boat bicycle beach snow grass lake river forest mountain
 street house bridge tower market crowd child woman man girl boy baby hat shirt ball"""
 
@@ -49,7 +43,7 @@ def main() -> None:
     photos = load(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         store = create_local(Path(folder) / "library", photos.encoder.identity)
-        _fill(store, photos)
+        fill(store, photos, _IMAGES)
         library = Library(store, lambda _: photos.encoder)
         words = _endless_words()
         seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -69,37 +63,6 @@ def main() -> None:
     worst = max(ratio for kind, ratio in ratios.items() if kind.startswith("five"))
     target("five terms against one word", worst, lambda ratio: ratio <= 3, "<= 3")
     finish()
-
-
-def _fill(store: Store, photos: Photos) -> None:
-    random = np.random.default_rng(0)
-    count, dim = photos.vectors.shape
-    for start in range(0, _IMAGES, _BATCH):
-        noise = random.standard_normal((_BATCH, dim)).astype(np.float32)
-        noise *= _NOISE / np.linalg.norm(noise, axis=1, keepdims=True)
-        vectors = photos.vectors[np.arange(_BATCH) % count] + noise
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        numbers = range(start, start + _BATCH)
-        images = [
-            NewImage(f"{i:032x}", vector, _facts(i))
-            for i, vector in zip(numbers, vectors, strict=True)
-        ]
-        with store.writing():
-            root = store.add_root("/photos").root_id
-            store.write(images, [FileRecord(root, _path(i), 1, 1, f"{i:032x}") for i in numbers])
-    with store.writing():
-        refresh_background(store, photos.encoder)
-
-
-def _facts(number: int) -> Facts:
-    taken = f"{2010 + number % 15}-{1 + number % 12:02}-{1 + number % 28:02}T12:00:00"
-    camera = ("Sony A7", "Canon EOS R5", "Apple iPhone 14", None)[number % 4]
-    return Facts(4000, 3000, "JPEG", 1, camera=camera, taken_at=taken)
-
-
-def _path(number: int) -> str:
-    folder = _FOLDERS[number // 500 % len(_FOLDERS)]
-    return f"{2010 + number // 7000}/{folder} {number // 500}/IMG_{number:06}.jpg"
 
 
 def _endless_words() -> Iterator[str]:

@@ -20,6 +20,13 @@ def test_the_command_line_page_is_what_the_program_says():
     assert checked.returncode == 0, "run: python scripts/make_reference.py"
 
 
+def test_the_api_page_is_what_the_server_says():
+    checked = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "make_api_reference.py", "--check"], check=False
+    )
+    assert checked.returncode == 0, "run: python scripts/make_api_reference.py"
+
+
 def test_json_examples_are_json():
     blocks = re.findall(r"```json\n(.*?)```", (DOCS / "reference" / "json.md").read_text(), re.S)
     search, query, explanation, index = map(json.loads, blocks)

@@ -15,6 +15,7 @@ from visionquery.errors import (
     ImageNotFoundError,
     InputError,
     LibraryBusyError,
+    ModelError,
 )
 from visionquery.search.result import Response
 from visionquery.server import ServerSettings
@@ -179,6 +180,9 @@ def test_a_busy_server_is_asked_again(library: Library) -> None:
     assert answering(busy, busy, good).facets().cameras == ()
     with pytest.raises(EngineError, match=r"Busy\."):
         answering(*[busy] * 5).facets()
+    broken = httpx2.Response(503, json={"type": "urn:visionquery:ModelError", "detail": "Broken."})
+    with pytest.raises(ModelError, match=r"Broken\."):
+        answering(broken).facets()
 
 
 def test_another_kind_of_server_is_recognised() -> None:

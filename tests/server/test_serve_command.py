@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import httpx2
 import pytest
 
 from visionquery.client import Client
+from visionquery.server import ServerSettings
+from visionquery.server.running import listen
 
 
 @pytest.fixture
@@ -117,3 +120,8 @@ def test_without_its_packages_it_says_what_to_install(own_settings: Path) -> Non
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert f"pip install 'visionquery[{extra}]'" in ran.stderr
+
+
+def test_an_answer_does_not_wait_for_the_receipt_of_its_head() -> None:
+    with listen(ServerSettings(port=0)) as listening:
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -33,7 +33,6 @@ __all__ = ["Client"]
 
 _API = "/api/v1"
 _TRIES = 5
-_BUSY = (429, 503)
 _MAX_WAIT_SECONDS = 60.0
 _PAGE = 200
 
@@ -213,9 +212,10 @@ class Client:
         for tried in range(1, _TRIES + 1):
             with self._translated():
                 response = self._http.request(method, path, **wanted)
-            if response.status_code not in _BUSY or tried == _TRIES:
+            wait = response.headers.get("retry-after", "")
+            if response.is_success or not wait.isdecimal() or tried == _TRIES:
                 break
-            time.sleep(_seconds_to_wait(response))
+            time.sleep(min(float(wait), _MAX_WAIT_SECONDS))
         if response.is_success:
             return response
         raise error_of(_document(response))
@@ -262,8 +262,3 @@ def _document(response: httpx2.Response) -> Mapping[str, Any]:
             "not a server of VisionQuery, or something stands between."
         )
     return document
-
-
-def _seconds_to_wait(response: httpx2.Response) -> float:
-    stated = response.headers.get("retry-after", "")
-    return min(float(stated), _MAX_WAIT_SECONDS) if stated.isdecimal() else 1.0

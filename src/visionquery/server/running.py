@@ -21,12 +21,16 @@ def listen(settings: ServerSettings) -> socket.socket:
     """Return a socket that listens where the settings say. Raises InputError when it cannot."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=512)
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=512)
     except OSError as error:
         raise InputError(
             f"The server cannot listen on {settings.host} port {settings.port}: "
             f"{error.strerror or error}. Choose another with --port, 0 for any that is free."
         ) from error
+    # Else the end of an answer waits 40 ms for the receipt of its head: asyncio does this only for
+    # sockets whose protocol is told. Connections have it from the socket that accepts them.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def address_of(listening: socket.socket) -> str:
