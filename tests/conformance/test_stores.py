@@ -11,7 +11,16 @@ import pytest
 from numpy.random import Generator
 
 from visionquery.query.ast import Contains, Filter, Near, OneOf, Range
-from visionquery.store.base import MEASURES, FileRecord, NewImage, Scope, Store
+from visionquery.search.result import path_within
+from visionquery.store.base import (
+    MEASURES,
+    FileRecord,
+    ImageRecord,
+    NewImage,
+    Order,
+    Scope,
+    Store,
+)
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore
 from visionquery.testing.store_checks import STORE_CHECKS, Check, MakeStore
@@ -55,6 +64,7 @@ FILTERS = [
     *(Filter("text", Contains(text)) for text in ("DUE 17", "exit", "[1]", "", "STRASSE", "b   c")),
     *(Filter("near", Near(*place)) for place in ((0, 180, 60), (90, 0, 500), (-59, 300, 9_999))),
 ]
+ORDERS: tuple[Order, ...] = ("date", "path")
 PHRASES = [
     "a",
     "b y",
@@ -111,6 +121,14 @@ def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> Non
     local.close()
 
 
+def _sorted_rows(records: list[ImageRecord], by: Order, places: list[Path]) -> list[int]:
+    """Sort records in two steps, as a person would say it."""
+    records.sort(key=lambda one: (path_within(one.paths, places) or "", one.image_id))
+    if by == "date":
+        records.sort(key=lambda one: one.facts.taken_at or "", reverse=True)
+    return [record.row for record in records]
+
+
 def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
     root_ids = [root.root_id for root in known.roots()]
     held = [(root_id, path) for root_id in root_ids for path in known.files(Scope(root_id))]
@@ -165,7 +183,7 @@ def _random_image(random: Generator, name: str, embed_dim: int) -> NewImage:
     image = example_image(
         name,
         embed_dim=embed_dim,
-        taken_at=f"2024-{int(name) % 12 + 1:02}-01",
+        taken_at=f"2024-{int(name) % 12 + 1:02}-01" if int(name) % 7 else None,
         width=120 * int(name) if int(name) % 5 else 480,
     )
     latitude, longitude = PLACES[random.integers(len(PLACES))]
@@ -223,6 +241,12 @@ def _assert_alike(local: Store, memory: Store, random: Generator) -> None:
         assert local.holding(phrase).tolist() == memory.holding(phrase).tolist(), phrase
     assert local.text_read().tolist() == memory.text_read().tolist()
     assert np.array_equal(local.measures(), memory.measures(), equal_nan=True)
+    assert local.facets() == memory.facets()
+    places = [Path(each) for each in random.choice(FOLDERS, size=random.integers(3))]
+    for by, asked in itertools.product(ORDERS, ([], places)):
+        order = local.ordered(by, places=asked).tolist()
+        assert order == memory.ordered(by, places=asked).tolist(), (by, asked)
+        assert order == _sorted_rows(memory.records(rows), by, asked), (by, asked)
     for folder in FOLDERS:
         scope = memory.locate(folder)
         assert local.locate(folder) == scope

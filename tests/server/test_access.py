@@ -54,7 +54,7 @@ def test_pictures_too_need_the_token(serve, red_id: str):
 
 def test_what_is_open_says_nothing_of_the_library(serve, library: Library):
     api = serve(token=TOKEN)
-    for path in ("/", "/health", "/static/page.css", "/api/v1/openapi.json"):
+    for path in ("/", "/health", "/static/base.css", "/api/v1/openapi.json"):
         answer = api.get(path)
         assert answer.status_code == 200
         assert library.status().location not in answer.text

@@ -93,7 +93,7 @@ def test_a_form_cannot_write(api: TestClient):
 # -- what is served ------------------------------------------------------------------------
 def test_every_answer_tells_the_browser_to_be_strict(api: TestClient, red_id: str):
     for path in (
-        "/", "/static/page.css", STATUS, "/nothing", f"{SEARCH}?limit=0",
+        "/", "/static/base.css", STATUS, "/nothing", f"{SEARCH}?limit=0",
         f"/api/v1/images/{red_id}/thumbnail", f"/api/v1/images/{red_id}/original",
     ):  # fmt: skip
         headers = api.get(path).headers

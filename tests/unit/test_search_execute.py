@@ -9,6 +9,7 @@ from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.plan import Null
 from visionquery.search.executor import execute, explain
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Response
+from visionquery.store.local import LocalStore, create_local
 from visionquery.store.memory import MemoryStore
 from visionquery.types import Curve, Line
 
@@ -222,6 +223,21 @@ def test_only_the_records_of_the_page_are_read(world):
     world.fill(store, [world.image(f"{i:04}", dog=1.0, car=i / 100) for i in range(100)])
     world.search("dog", store, limit=7, offset=20)
     assert len(set(read)) == 7
+
+
+@pytest.mark.parametrize("query", ["dog", "width:>1"])
+@pytest.mark.parametrize("sort", ["date", "path"])
+def test_a_sorted_page_reads_its_records_alone(world, tmp_path, monkeypatch, query, sort):
+    read = []
+    plain = LocalStore.records
+    monkeypatch.setattr(
+        LocalStore, "records", lambda store, rows: read.extend(rows) or plain(store, rows)
+    )
+    store = create_local(tmp_path / "library", world.identity)
+    world.fill(store, [world.image(f"{i:04}", dog=1.0) for i in range(100)])
+    page = world.search(query, store, sort=sort, limit=7, offset=20)
+    assert len(page.hits) == len(read) == 7
+    store.close()
 
 
 def test_a_plan_of_another_model_is_refused(world, library):

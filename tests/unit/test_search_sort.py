@@ -1,6 +1,7 @@
 """The order of an answer: by relevance, date or path; and its pages, whatever the order."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,15 +121,31 @@ def test_the_order_of_images_that_are_alike_does_not_depend_on_rows(world, sort,
     backward.close()
 
 
-def test_a_library_of_many_is_sorted_piece_by_piece(world, monkeypatch):
-    monkeypatch.setattr("visionquery.search.executor._CHUNK", 8)
-    images = [
-        world.image(f"{i:04}", dog=1.0, facts={"taken_at": f"2020-01-{1 + i % 28:02}T00:00:00"})
-        for i in range(50)
-    ]
-    store = world.store(*images, names={f"{i:04}": f"{i * 37 % 50:02}.jpg" for i in range(50)})
-    for sort in ("date", "path"):
-        whole = world.search("dog", store, sort=sort, limit=50).hits
-        key = [hit.path if sort == "path" else hit.taken_at for hit in whole]
-        assert key == sorted(key, reverse=sort == "date")
-        assert world.search("dog", store, sort=sort, limit=9, offset=20).hits == whole[20:29]
+@pytest.mark.parametrize("sort", ["date", "path"])
+def test_of_several_paths_the_one_in_the_folders_asked_for_counts(world, sort):
+    """Each image is in `a` and `b`, in opposite orders."""
+    images = [world.image(f"{i:02}", dog=1.0) for i in range(20)]
+    store = world.store(*images, names={f"{i:02}": f"a/{i:02}.jpg" for i in range(20)})
+    world.fill(store, images, names={f"{i:02}": f"b/{50 - i}.jpg" for i in range(20)})
+    ids = [image.image_id for image in images]
+    for query in ("dog", "width:>1"):
+        assert world.ids(query, store, sort=sort, limit=20) == ids
+        for folders, expected in {
+            ("/pile/a",): ids,
+            ("/pile/b",): ids[::-1],
+            ("/pile/b", "/pile/a"): ids,
+            ("/pile",): ids,
+            ("/elsewhere",): ids,
+        }.items():
+            wanted = {"sort": sort, "places": [Path(folder) for folder in folders]}
+            assert world.ids(query, store, limit=20, **wanted) == expected
+            assert world.ids(query, store, limit=5, offset=9, **wanted) == expected[9:14]
+
+
+@pytest.mark.parametrize("query", ["dog", "width:>1"])
+def test_only_some_rows_are_sorted_when_only_some_are_asked_for(world, albums, query):
+    within = np.arange(albums.row_count()) % 2 == 0
+    whole = world.ids(query, albums, sort="date", limit=100)
+    half = [image_id for image_id in whole if within[albums.find(image_id)[0]]]
+    assert world.ids(query, albums, sort="date", limit=100, within=within) == half
+    assert world.ids(query, albums, sort="date", limit=4, offset=3, within=within) == half[3:7]

@@ -24,13 +24,10 @@ from visionquery.search.result import (
     Page,
     Part,
     Sort,
-    path_within,
 )
 from visionquery.store.base import ImageRecord, Order, Store
 
 __all__ = ["execute", "explain"]
-
-_CHUNK = 10_000
 
 _ABOVE_ALL = 1e4
 """Added to log-odds, it is above all others, and takes none of the digits that tell two apart."""
@@ -239,31 +236,12 @@ def _sorted_page(
     chosen = np.flatnonzero(is_relevant)
     if not len(chosen):
         return _best_page(store, candidates, limit=limit, offset=offset, least=least)
-    if not places:
-        page = _stretch(store.ordered(by), candidates.rows[chosen], offset, limit)
-        found = np.searchsorted(candidates.rows, page).tolist()
-        return list(zip(found, store.records(page.tolist()), strict=True)), len(chosen)
-    # Of an image that lies in several folders, its path in these counts: no order that is kept.
-    best: list[_Placed] = []
-    for start in range(0, len(chosen), _CHUNK):
-        part = chosen[start : start + _CHUNK]
-        records = store.records(candidates.rows[part].tolist())
-        best += zip(part.tolist(), records, strict=True)
-        best.sort(key=lambda one: (path_within(one[1].paths, places) or "", one[1].image_id))
-        if by == "date":  # newest first, undated last
-            best.sort(key=lambda one: one[1].facts.taken_at or "", reverse=True)
-        del best[offset + limit :]
-    return best[offset:], len(chosen)
-
-
-def _stretch(
-    order: NDArray[np.intp], rows: NDArray[np.intp], offset: int, limit: int
-) -> NDArray[np.intp]:
-    """Return those of `rows` (n,) that come from `offset` on in an order of all rows, `limit` at
-    most."""
-    is_asked = np.zeros(int(order.max(initial=-1)) + 1, dtype=np.bool_)
-    is_asked[rows] = True
-    return order[is_asked[order]][offset : offset + limit]
+    is_chosen = np.zeros(store.row_count(), dtype=np.bool_)
+    is_chosen[candidates.rows[chosen]] = True
+    order = store.ordered(by, places=places)
+    page = order[is_chosen[order]][offset : offset + limit]
+    found = np.searchsorted(candidates.rows, page).tolist()
+    return list(zip(found, store.records(page.tolist()), strict=True)), len(chosen)
 
 
 def _hits(

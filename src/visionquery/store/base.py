@@ -9,6 +9,7 @@ holes that no mask includes.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -92,9 +93,10 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What filters can choose from, each value with its number of images, the most frequent first
-    and 200 at most. `types` are extensions in lower case, `folders` roots and what lies up to two
-    levels below them, absolute; dates are ISO 8601, None where no image has one."""
+    """What filters can choose from, each value with its number of images: the most frequent
+    first, equals by name, 200 at most. `types` are extensions as the filter `ext` knows them,
+    without the dot; `folders` are absolute, roots and what lies up to two levels below one, with
+    the images at or below them; dates are ISO 8601, None where no image has one."""
 
     cameras: tuple[tuple[str, int], ...]
     types: tuple[tuple[str, int], ...]
@@ -222,12 +224,14 @@ class Store(Protocol):
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:
         """Return the records of rows, in their order."""
 
-    def ordered(self, by: Order) -> NDArray[np.intp]:
-        """Return the rows (n,) of all images in an order; those that are equal in it by the first
-        of their paths, then by id."""
+    def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
+        """Return the rows (n,) of all images in an order, not to be written to. Of several paths
+        of an image the first counts, or the first at or below one of the folders `places`, if
+        there is one such; an image without any comes before all others. Of one time, paths
+        decide; of one path, ids."""
 
     def facets(self) -> Facets:
-        """Return what filters can choose from."""
+        """Return what filters can choose from, now."""
 
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id`, in any case (two at most)."""

@@ -7,14 +7,13 @@ caller's; none of them touches vectors.
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.store.base import Facets, FileRecord, ImageRecord, NewImage, Order, Scope
-from visionquery.store.derived import facets_of, order_of
+from visionquery.store.base import FileRecord, ImageRecord, NewImage, Scope
 from visionquery.store.entries import is_image_id
 from visionquery.store.folding import folded, folded_place
 from visionquery.store.places import absolute, packed, unpacked
@@ -31,7 +30,6 @@ __all__ = [
     "create",
     "current",
     "extent",
-    "facets",
     "file_records",
     "forget_files",
     "holes",
@@ -41,7 +39,6 @@ __all__ = [
     "note",
     "prune",
     "put_files",
-    "rows_in_order",
     "rows_with_prefix",
     "rows_within",
     "set_note",
@@ -49,7 +46,6 @@ __all__ = [
 
 _IDS_PER_QUESTION = 500
 _CHANGES = "changes"
-_AFTER_ANY_PLACE = b"\xff"
 _HEX = re.compile("[0-9a-f]*")
 _AFTER_ANY_ID = b"\xff" * 65  # longer than the longest hash in use
 _FACTS = (
@@ -228,37 +224,6 @@ def rows_within(connection: sqlite3.Connection, scope: Scope) -> NDArray[np.int6
     return rows_of(connection, f"files WHERE {where}", *values)
 
 
-# -- browsing ------------------------------------------------------------------------------
-def rows_in_order(connection: sqlite3.Connection, by: Order) -> NDArray[np.intp]:
-    """Return the rows (n,) of all images in an order."""
-    first_places: dict[int, bytes] = {}
-    for row, location, path in _places(connection):
-        place = packed(location) + b"/" + path
-        if place < first_places.get(row, _AFTER_ANY_PLACE):
-            first_places[row] = place
-    images = connection.execute("SELECT row, hex(image_id), taken_at FROM images")
-    return order_of(images, first_places, by)
-
-
-def facets(connection: sqlite3.Connection) -> Facets:
-    """Return what filters can choose from."""
-    files = ((row, location, unpacked(path)) for row, location, path in _places(connection))
-    known = connection.execute("SELECT camera, taken_at FROM images").fetchall()
-    return facets_of(files, (camera for camera, _ in known), (taken for _, taken in known))
-
-
-def _places(connection: sqlite3.Connection) -> Iterator[tuple[int, str, bytes]]:
-    """Yield the files of images as (row, location of the root, path below it)."""
-    for root in roots(connection):
-        yield from (
-            (row, root.location, path)
-            for row, path in connection.execute(
-                "SELECT row, path FROM files WHERE root_id = ? AND row IS NOT NULL",
-                (root.root_id,),
-            )
-        )
-
-
 # -- notes ---------------------------------------------------------------------------------
 def note(connection: sqlite3.Connection, key: str) -> str | None:
     """Return a note, None when there is none."""
@@ -271,14 +236,17 @@ def set_note(connection: sqlite3.Connection, key: str, value: str) -> None:
     connection.execute("REPLACE INTO notes VALUES (?, ?)", (key, value))
 
 
-def changes(connection: sqlite3.Connection) -> str | None:
-    """Return the mark of the catalog's state: another one after every transaction."""
-    return note(connection, _CHANGES)
+def changes(connection: sqlite3.Connection) -> int:
+    """Return the number of the state that is seen: every transaction has a higher one."""
+    found = connection.execute(
+        "SELECT CAST(value AS INTEGER) FROM notes WHERE key = ?", (_CHANGES,)
+    ).fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def changed(connection: sqlite3.Connection) -> None:
-    """Mark the state as another one, at the end of a transaction."""
-    set_note(connection, _CHANGES, str(int(changes(connection) or 0) + 1))
+    """Number the state anew, at the end of a transaction."""
+    set_note(connection, _CHANGES, str(changes(connection) + 1))
 
 
 def _at_or_below(scope: Scope) -> tuple[str, tuple[int | bytes, ...]]:

@@ -1,82 +1,143 @@
-"""What a store works out of its records for browsing: orders and facets, written once for all.
+"""What a store works out of all its images, for browsing: orders and facets.
 
-Both look at every image, so a store that is asked often keeps them until something changes.
+Here it is told from records, one after another: what the words mean, for stores that look at
+every image anyway. `browsing` asks a catalog the same.
 """
 
+import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import chain
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.store.base import Facets, Order
-from visionquery.store.places import absolute
+from visionquery.store.base import Facets, ImageRecord, Order, Root
+from visionquery.store.folding import folded
+from visionquery.store.places import below
 
-__all__ = ["Kept", "facets_of", "order_of"]
+__all__ = [
+    "Kept",
+    "comparable",
+    "extension",
+    "facets_of",
+    "folders_around",
+    "frozen",
+    "most_frequent",
+    "order_of",
+    "place_that_counts",
+]
 
 Value = TypeVar("Value")
 
 _MOST = 200
 _FOLDER_LEVELS = 2
+_KEPT_AT_ONCE = 16
 
 
 class Kept:
-    """Values worked out of one state of a store, each made anew when the state is another one."""
+    """Values worked out of the newest state of a store that was asked about."""
 
     def __init__(self) -> None:
-        self._values: dict[str, tuple[object, object]] = {}
-        self._making = threading.Lock()
+        self._state = -1
+        self._values: dict[object, object] = {}
+        self._making = threading.RLock()
 
-    def get(self, key: str, state: object, make: Callable[[], Value]) -> Value:
-        """Return what `make` returned for a key in this state of the store."""
+    def get(self, key: object, state: int, make: Callable[[], Value]) -> Value:
+        """Return what `make` returned for a key in a state of the store; later ones have higher
+        numbers. What an older state is asked for is made, and not kept."""
         with self._making:
-            known = self._values.get(key)
-            if known is None or known[0] != state:
-                known = self._values[key] = (state, make())
-            return cast(Value, known[1])
+            if state < self._state:
+                return make()
+            if state > self._state:
+                self._state, self._values = state, {}
+            if key not in self._values:
+                made = make()
+                if len(self._values) >= _KEPT_AT_ONCE:
+                    del self._values[next(iter(self._values))]
+                self._values[key] = made
+            return cast(Value, self._values[key])
 
 
 def order_of(
-    images: Iterable[tuple[int, str, str | None]], first_places: Mapping[int, bytes], by: Order
+    records: Iterable[ImageRecord], by: Order, *, places: Sequence[Path]
 ) -> NDArray[np.intp]:
-    """Return the rows (n,) of images, given as (row, image_id, taken_at), in an order; those that
-    are equal in it by first place, then by id."""
-    ordered = sorted(images, key=lambda image: (first_places.get(image[0], b""), image[1]))
+    """Return the rows (n,) of images in an order, as `Store.ordered` does."""
+    ordered = sorted(
+        records, key=lambda each: (place_that_counts(each.paths, places), each.image_id)
+    )
     if by == "date":
-        ordered.sort(key=lambda image: image[2] or "", reverse=True)
-    return np.fromiter((row for row, _, _ in ordered), dtype=np.intp, count=len(ordered))
+        ordered.sort(key=lambda each: each.facts.taken_at or "", reverse=True)
+    return frozen(each.row for each in ordered)
 
 
-def facets_of(
-    files: Iterable[tuple[int, str, str]],
-    cameras: Iterable[str | None],
-    dates: Iterable[str | None],
-) -> Facets:
-    """Return the facets of images, of which `files` are given as (row, root's location, path
-    below it)."""
-    types: set[tuple[str, int]] = set()
-    folders: set[tuple[str, int]] = set()
-    for row, location, path in files:
-        inside = path.split("/")
-        kind = PurePosixPath(inside[-1]).suffix.removeprefix(".").lower()
-        if kind:
-            types.add((kind, row))
-        for level in range(min(len(inside) - 1, _FOLDER_LEVELS) + 1):
-            below = "/".join(inside[:level])
-            folders.add((absolute(location, below) if below else location, row))
-    taken = [date for date in dates if date is not None]
+def place_that_counts(paths: Sequence[str], places: Sequence[Path]) -> str:
+    """Return the first of an image's paths at or below `places`, the first where there is none
+    such; "" of no paths."""
+    if len(paths) > 1 and places:
+        folders = [os.fspath(place) for place in places]
+        for path in paths:
+            if any(below(path, folder) is not None for folder in folders):
+                return path
+    return paths[0] if paths else ""
+
+
+def frozen(rows: Iterable[int]) -> NDArray[np.intp]:
+    """Return rows as an array (n,) that cannot be written to, fit to be handed out many times."""
+    array = np.fromiter(rows, dtype=np.intp)
+    array.flags.writeable = False
+    return array
+
+
+def facets_of(records: Sequence[ImageRecord], roots: Sequence[Root]) -> Facets:
+    """Return the facets of images in files below these roots."""
+    locations = comparable(roots)
+    cameras: Counter[str] = Counter()
+    types: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
+    for record in records:
+        if record.facts.camera is not None:
+            cameras[record.facts.camera] += 1
+        seen = [Path(path) for path in record.paths]
+        types.update({extension(path.name) for path in seen})
+        inside = (folders_around(path.parent, locations) for path in seen)
+        folders.update(set(chain.from_iterable(inside)))
+    del types[""]
+    dates = [record.facts.taken_at for record in records if record.facts.taken_at]
     return Facets(
-        cameras=_counts(camera for camera in cameras if camera is not None),
-        types=_counts(kind for kind, _ in types),
-        folders=_counts(folder for folder, _ in folders),
-        first_date=min(taken, default=None),
-        last_date=max(taken, default=None),
+        cameras=most_frequent(cameras),
+        types=most_frequent(types),
+        folders=most_frequent(folders),
+        first_date=min(dates, default=None),
+        last_date=max(dates, default=None),
     )
 
 
-def _counts(values: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    counted = sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple(counted[:_MOST])
+def extension(name: str) -> str:
+    """Return what the filter `ext` knows the file of a name by: what follows its last dot, folded;
+    "" when it has none."""
+    stem, _, ending = name.rpartition(".")
+    return folded(ending) if stem else ""
+
+
+def comparable(roots: Iterable[Root]) -> frozenset[str]:
+    """Return the places of roots as `folders_around` compares them."""
+    return frozenset(os.path.normcase(root.location) for root in roots)
+
+
+def folders_around(folder: Path, locations: Set[str]) -> Iterator[str]:
+    """Yield, of an absolute folder and those around it, the roots, whose `comparable` places are
+    `locations`, and what lies up to two levels below one; some may come twice."""
+    inwards = [str(each) for each in (folder, *folder.parents)][::-1]
+    for i, place in enumerate(inwards):
+        if os.path.normcase(place) in locations:
+            yield from inwards[i : i + 1 + _FOLDER_LEVELS]
+
+
+def most_frequent(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """Return values and their counts, the most frequent first, then by value; 200 at most."""
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return tuple(ranked[:_MOST])

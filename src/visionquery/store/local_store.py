@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.query.ast import Filter
-from visionquery.store import catalog, generations, matching, next_model, word_index
+from visionquery.store import browsing, catalog, generations, matching, next_model, word_index
 from visionquery.store.base import Facets, FileRecord, ImageRecord, NewImage, Order, Root, Scope
 from visionquery.store.connections import Connections
 from visionquery.store.derived import Kept
@@ -279,17 +279,27 @@ class LocalStore:
         with self._read() as connection:
             return catalog.image_records(connection, rows)
 
-    def ordered(self, by: Order) -> NDArray[np.intp]:
-        """Return the rows (n,) of all images in an order."""
+    def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
+        """Return the rows (n,) of all images in an order, kept until something changes."""
         with self.reading(), self._read() as connection:
-            state = catalog.changes(connection)
-            return self._kept.get(by, state, lambda: catalog.rows_in_order(connection, by))
+            generations.row_count(connection, self._in_use)
+            state, kept = catalog.changes(connection), self._kept
+            if not kept.get("copies", state, lambda: browsing.has_copies(connection)):
+                places = ()
+            by_path = kept.get(
+                ("path", *places), state, lambda: browsing.rows_by_path(connection, places=places)
+            )
+            if by == "path":
+                return by_path
+            return kept.get(
+                ("date", *places), state, lambda: browsing.rows_by_date(connection, by_path)
+            )
 
     def facets(self) -> Facets:
-        """Return what filters can choose from."""
+        """Return what filters can choose from, kept until something changes."""
         with self.reading(), self._read() as connection:
             state = catalog.changes(connection)
-            return self._kept.get("facets", state, lambda: catalog.facets(connection))
+            return self._kept.get("facets", state, lambda: browsing.facets(connection))
 
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -291,23 +291,15 @@ class MemoryStore:
             files = self._places.by_image()
             return [self._record(int(row), files[self._image(int(row)).image_id]) for row in rows]
 
-    def ordered(self, by: Order) -> NDArray[np.intp]:
+    def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
         """Return the rows (n,) of all images in an order."""
-        records = self.records(list(self._rows.values()))
-        images = [(each.row, each.image_id, each.facts.taken_at) for each in records]
-        places = {each.row: packed(each.paths[0]) for each in records if each.paths}
-        return order_of(images, places, by)
+        with self.reading():
+            return order_of(self.records(list(self._rows.values())), by, places=places)
 
     def facets(self) -> Facets:
         """Return what filters can choose from."""
         with self.reading():
-            facts = [self._image(row).facts for row in self._rows.values()]
-            files = [
-                (self._rows[image_id], self._places.folder(file), file.path)
-                for image_id, seen in self._places.by_image().items()
-                for file in seen
-            ]
-            return facets_of(files, [each.camera for each in facts], [e.taken_at for e in facts])
+            return facets_of(self.records(list(self._rows.values())), self.roots())
 
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""
