@@ -1,0 +1,289 @@
+/** One picture, large, with everything about it; through the whole answer with the arrow keys. */
+
+import { original, thumbnail } from './api.js';
+import { BoxDraw } from './boxdraw.js';
+import { Details } from './details.js';
+import { openDialog } from './dialogs.js';
+import { byId, fill, h, icon, iconButton, prefersStill } from './dom.js';
+import { number, spokenName } from './format.js';
+import { Zoom } from './zoom.js';
+
+/** @typedef {import('./types.js').Hit} Hit */
+/** @typedef {import('./blocks.js').Results} Results */
+
+const MOST_ENLARGED = 3;
+const PANEL = 'visionquery.panel';
+
+export class Viewer {
+  #index = -1;
+  #id = '';
+  /** @type {Hit|undefined} */ #hit;
+  /** @type {{width: number, height: number}} */ #size = { width: 3, height: 2 };
+  dialog = byId('viewer', HTMLDialogElement);
+  #small = h('img', { class: 'viewer-small', alt: '', draggable: 'false' });
+  #large = h('img', { class: 'viewer-large', alt: '', draggable: 'false', decoding: 'async' });
+  #frame = h('figure', { class: 'viewer-frame' }, this.#small, this.#large);
+  #gone = h('p', { class: 'viewer-gone', hidden: true, role: 'status' });
+  #counter = h('span', { class: 'viewer-counter', role: 'status' });
+  #previous = iconButton('left', 'Previous picture (←)', { class: 'icon-button viewer-side is-left', 'data-testid': 'viewer-previous', onclick: () => this.step(-1) });
+  #next = iconButton('right', 'Next picture (→)', { class: 'icon-button viewer-side is-right', 'data-testid': 'viewer-next', onclick: () => this.step(1) });
+  #stage = h('div', { class: 'viewer-stage' }, this.#frame, this.#gone, this.#previous, this.#next);
+
+  /**
+   * @param {{state: import('./state.js').State, grid: import('./grid.js').Grid, actions: import('./actions.js').Actions, selection: import('./selection.js').Selection}} with_
+   */
+  constructor({ state, grid, actions, selection }) {
+    this.state = state;
+    this.grid = grid;
+    this.actions = actions;
+    this.selection = selection;
+    this.details = new Details(actions, () => this.#showGone('This picture is not in the library any more.', true));
+    this.draw = new BoxDraw(this.#frame, (box) => actions.likePart(this.#id, box));
+    this.zoom = new Zoom(this.#stage, this.#frame, () => this.draw.isOpen, (step) => this.step(step));
+    this.#build();
+    this.#listen();
+    if (state.view.image) this.#open(state.view.image);
+  }
+
+  /** @returns {boolean} */
+  get isOpen() {
+    return this.dialog.open;
+  }
+
+  /** @returns {Hit|undefined} the open picture */
+  get hit() {
+    return this.isOpen ? this.#hit : undefined;
+  }
+
+  /**
+   * Open a picture of the grid.
+   *
+   * @param {number} index
+   */
+  open(index) {
+    const hit = this.grid.results?.hit(index);
+    if (!hit) return;
+    this.#index = index;
+    this.state.go({ image: hit.image_id });
+  }
+
+  /** @param {-1|1} step go to the picture before or after */
+  async step(step) {
+    const results = this.grid.results;
+    if (!results || this.#index < 0) return;
+    const to = this.#index + step;
+    const hit = await results.load(to);
+    if (!hit || !this.isOpen || results !== this.grid.results) return;
+    this.#index = to;
+    this.draw.close();
+    this.state.go({ image: hit.image_id }, { push: false });
+  }
+
+  /** Learn where the open picture is in a new answer. */
+  onAnswer() {
+    if (!this.isOpen) return;
+    this.#index = this.grid.results?.indexOf(this.#id) ?? -1;
+    this.#hit ??= this.grid.results?.hit(this.#index);
+    this.#drawCounter();
+  }
+
+  /** Show or hide what is known of the picture. */
+  togglePanel() {
+    const isHidden = this.dialog.classList.toggle('has-no-panel');
+    localStorage.setItem(PANEL, isHidden ? 'hidden' : 'shown');
+    this.#drawPanelButton();
+  }
+
+  /** Begin, or stop, to draw a frame. */
+  toggleDraw() {
+    this.zoom.reset();
+    if (this.draw.isOpen) this.draw.close();
+    else this.draw.open();
+  }
+
+  /** Do what Escape does: leave the frame, the enlargement, the picture. */
+  escape() {
+    if (this.draw.isOpen) this.draw.close();
+    else if (this.zoom.isZoomed) this.zoom.reset();
+    else this.state.closeImage();
+  }
+
+  #build() {
+    if (localStorage.getItem(PANEL) === 'hidden') this.dialog.classList.add('has-no-panel');
+    /** @param {string} symbol @param {string} label @param {string} testid @param {() => void} act */
+    const action = (symbol, label, testid, act) => iconButton(symbol, label, { 'data-testid': testid, onclick: act });
+    const withHit = (/** @type {(hit: Hit) => void} */ act) => () => this.#hit && act(this.#hit);
+    this.select = action('tick', 'Select (x)', 'select', withHit((hit) => this.selection.toggle(hit, this.#index)));
+    this.select.setAttribute('aria-pressed', 'false');
+    this.panelButton = action('info', 'Information (i)', 'viewer-info', () => this.togglePanel());
+    this.openOriginal = h('a', { class: 'icon-button', target: '_blank', rel: 'noopener', title: 'Open the original', 'aria-label': 'Open the original in a new tab', 'data-testid': 'open-original' }, icon('open'));
+    const bar = h('div', { class: 'viewer-bar', role: 'toolbar', 'aria-label': 'Picture' },
+      action('close', 'Close (Escape)', 'viewer-close', () => this.state.closeImage()), this.#counter,
+      h('span', { class: 'spacer' }),
+      action('frame', 'Search by a part (b)', 'draw-box', () => this.toggleDraw()),
+      action('copy', 'Copy the path (c)', 'copy-path', withHit((hit) => this.actions.copyPath(hit))),
+      action('download', 'Download (d)', 'download', withHit((hit) => void this.actions.download(hit))),
+      this.openOriginal, this.select, this.panelButton);
+    const panel = h('aside', { class: 'viewer-panel', 'aria-label': 'About this picture' }, this.details.element);
+    fill(this.dialog, this.#stage, bar, panel);
+    this.#drawPanelButton();
+  }
+
+  #listen() {
+    this.state.listen((view, before) => {
+      if (view.image === before.image) return;
+      if (!view.image) this.#close(view.q === before.q);
+      else if (this.isOpen) this.#show(view.image);
+      else this.#open(view.image);
+    });
+    this.dialog.addEventListener('cancel', (event) => {
+      event.preventDefault();
+      this.escape();
+    });
+    // A browser may close a dialog without asking, when Escape is pressed twice.
+    this.dialog.addEventListener('close', () => this.state.view.image && this.state.closeImage());
+    this.selection.listen(() => this.#drawSelected());
+    this.#large.addEventListener('load', () => {
+      this.#large.classList.add('is-here');
+      this.#prefetch();
+    });
+    this.#large.addEventListener('error', () => this.#large.hasAttribute('src') && this.#showGone('The file of this picture cannot be shown: it is gone, or it has changed.'));
+    new ResizeObserver(() => this.#fit()).observe(this.#stage);
+  }
+
+  /** @param {string} id */
+  #open(id) {
+    if (this.grid.results?.hit(this.#index)?.image_id !== id) this.#index = this.grid.results?.indexOf(id) ?? -1;
+    const tile = this.grid.tile(this.#index);
+    const show = () => {
+      openDialog(this.dialog);
+      document.documentElement.classList.add('has-viewer');
+      this.#show(id);
+    };
+    this.#move(tile?.image, this.#frame, show);
+  }
+
+  /** @param {boolean} toTile whether the picture goes back to its place */
+  #close(toTile) {
+    if (!this.isOpen) return;
+    this.draw.close();
+    this.zoom.reset();
+    const focus = toTile && this.#index >= 0;
+    const hide = () => {
+      this.dialog.close();
+      document.documentElement.classList.remove('has-viewer');
+      if (focus) this.grid.goTo(this.#index);
+      this.#large.removeAttribute('src');
+      this.#hit = undefined;
+      this.#index = -1;
+      this.#id = '';
+    };
+    if (focus) this.grid.goTo(this.#index, { focus: false });
+    this.#move(this.#frame, focus ? this.grid.tile(this.#index)?.image : undefined, hide);
+  }
+
+  /**
+   * Let the picture grow from its tile, or shrink back into it, where the browser can.
+   *
+   * @param {HTMLElement|undefined} from
+   * @param {HTMLElement|undefined} to
+   * @param {() => void} change
+   */
+  #move(from, to, change) {
+    if (!document.startViewTransition || prefersStill() || !from || !to || document.hidden) {
+      change();
+      return;
+    }
+    from.style.viewTransitionName = 'picture';
+    const transition = document.startViewTransition(() => {
+      from.style.viewTransitionName = '';
+      change();
+      to.style.viewTransitionName = 'picture';
+    });
+    const end = () => {
+      to.style.viewTransitionName = '';
+    };
+    transition.finished.then(end, end);
+    transition.ready.catch(() => {});
+  }
+
+  /** @param {string} id */
+  #show(id) {
+    this.zoom.reset();
+    if (this.grid.results?.hit(this.#index)?.image_id !== id) this.#index = this.grid.results?.indexOf(id) ?? -1;
+    const hit = this.grid.results?.hit(this.#index);
+    this.#id = id;
+    this.#hit = hit;
+    this.#showGone(false);
+    this.#large.classList.remove('is-here');
+    this.#small.src = this.grid.tile(this.#index)?.image.currentSrc || thumbnail(id, 640);
+    this.#large.src = thumbnail(id, 2560);
+    this.#large.alt = hit ? spokenName(hit) : 'Picture';
+    this.openOriginal?.setAttribute('href', original(id));
+    if (hit) this.#setSize(hit);
+    this.#drawCounter();
+    this.#drawSelected();
+    void this.details.show(id, hit, this.state.view.q).then((facts) => {
+      if (!facts || this.#id !== id) return;
+      this.#setSize(facts);
+      this.#hit ??= { ...facts, rank: null, score: null, confidence: 0, path: facts.paths[0] ?? null, parts: [] };
+      this.#large.alt = spokenName(this.#hit);
+    });
+  }
+
+  /** @param {{width: number, height: number}} size */
+  #setSize({ width, height }) {
+    this.#size = { width, height };
+    this.#fit();
+  }
+
+  /** Give the frame the largest size of the picture's shape that fits. */
+  #fit() {
+    const style = getComputedStyle(this.#stage);
+    const room = {
+      width: this.#stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight),
+      height: this.#stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom),
+    };
+    const { width, height } = this.#size;
+    if (room.width <= 0 || width <= 0) return;
+    const scale = Math.min(room.width / width, room.height / height, MOST_ENLARGED);
+    this.#frame.style.width = `${Math.round(width * scale)}px`;
+    this.#frame.style.height = `${Math.round(height * scale)}px`;
+  }
+
+  #prefetch() {
+    for (const step of [1, -1]) {
+      void this.grid.results?.load(this.#index + step).then((hit) => {
+        if (hit && this.isOpen) new Image().src = thumbnail(hit.image_id, 2560);
+      });
+    }
+  }
+
+  /** @param {string|false} says why there is nothing to see @param {boolean} [isLost] whether nothing can be done with it either */
+  #showGone(says, isLost = false) {
+    this.#gone.hidden = !says;
+    fill(this.#gone, icon('picture'), says);
+    this.dialog.classList.toggle('is-gone', Boolean(says));
+    this.dialog.classList.toggle('is-lost', isLost);
+  }
+
+  #drawCounter() {
+    const results = this.grid.results;
+    const isKnown = this.#index >= 0 && results;
+    const isClosest = isKnown && this.#index >= results.total;
+    const place = isClosest ? this.#index - results.total : this.#index;
+    this.#counter.textContent = isKnown
+      ? `${isClosest ? 'Closest ' : ''}${number(place + 1)} of ${number(isClosest ? results.closest.length : results.total)}` : '';
+    this.#previous.hidden = !isKnown || this.#index === 0;
+    this.#next.hidden = !isKnown || this.#index >= results.length - 1;
+  }
+
+  #drawSelected() {
+    const isSelected = this.selection.has(this.#id);
+    this.select?.setAttribute('aria-pressed', String(isSelected));
+  }
+
+  #drawPanelButton() {
+    this.panelButton?.setAttribute('aria-pressed', String(!this.dialog.classList.contains('has-no-panel')));
+  }
+}

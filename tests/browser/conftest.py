@@ -1,0 +1,152 @@
+"""Real photographs behind a real server, looked at with a real browser.
+
+The photographs are those that scikit-image carries, found by the model in the box; beside them lie
+a few made pictures with the facts that filters need, and one whose name is markup.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from visionquery import Library
+from visionquery.cli.demo import PHOTOGRAPHS, _photographs
+from visionquery.server import ServerSettings, create_app
+from visionquery.server.running import address_of, listen
+
+MARKUP = "<img src=x onerror=document.title='run'>.png"
+TOKEN = "a-token-that-nobody-guesses"
+FLAGS = [
+    "--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+
+
+@dataclass
+class Site:
+    """A served library that a test may change."""
+
+    address: str
+    library: Library
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Debian's Chromium."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("there is no chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def save_made(folder: Path) -> None:
+    """Save pictures with a camera, a date and a place, and one with an odd name."""
+    folder.mkdir(parents=True)
+    for number, (name, camera, taken) in enumerate([
+        ("alps.jpg", "SONY A7", "2023:07:14 10:00:00"),
+        ("lake.jpg", "SONY A7", "2024:02:03 11:00:00"),
+        ("city.png", "Canon R5", "2024:08:05 12:00:00"),
+        (MARKUP, "Canon R5", "2021:01:01 09:00:00"),
+    ]):
+        exif = Image.Exif()
+        exif[0x0110] = camera
+        exif.get_ifd(0x8769)[0x9003] = taken
+        exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 24.0), 3: "E", 4: (2.0, 21.0, 8.0)})
+        noise = np.random.default_rng(number).integers(0, 60, (300, 400 + 100 * number, 3))
+        ground = np.array([40 * number, 90, 160 - 30 * number])
+        pixels = (noise + ground).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / name, exif=exif)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The library of photographs, which no test changes."""
+    folder = tmp_path_factory.mktemp("page")
+    save_made(folder / "made")
+    source = _photographs()
+    (folder / "photographs").mkdir()
+    for name in PHOTOGRAPHS:
+        shutil.copy(source / name, folder / "photographs" / name)
+    with Library.open(folder / "library", model="pocket", create=True) as library:
+        library.add(folder / "photographs", folder / "made")
+        with serving(library, ServerSettings(port=0, thumbnails=folder / "thumbnails")) as address:
+            yield Site(address, library, folder)
+
+
+class serving:  # noqa: N801 - reads as a verb
+    """A server on a thread of its own, for the length of a block."""
+
+    def __init__(self, library: Library, settings: ServerSettings) -> None:
+        self._socket = listen(settings)
+        config = uvicorn.Config(
+            create_app(library, settings), log_level="error", ws="none",
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.01)
+        return address_of(self._socket).rstrip("/")
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        self._socket.close()
+
+
+@pytest.fixture
+def serve():
+    """What runs a server: `with serve(library, settings) as address`."""
+    return serving
+
+
+@pytest.fixture
+def context(browser) -> Iterator:
+    """A browser as on a first visit, on a wide screen."""
+    opened = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    opened.set_default_timeout(10_000)
+    opened.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context, served: Site) -> Iterator:
+    """The page, opened, with every fault that it meets remembered: there must be none."""
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "console",
+        lambda message: faults.append(message.text) if message.type == "error" else None,
+    )
+    opened.on(
+        "request",
+        lambda request: None
+        if request.url.startswith((served.address, "blob:", "data:"))
+        else faults.append(f"a request leaves the server: {request.url}"),
+    )
+    opened.goto(served.address)
+    opened.get_by_test_id("tile").first.wait_for()
+    yield opened
+    # The browser itself reports every answer of 4xx, which a page may well ask for.
+    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
