@@ -26,7 +26,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from benchmarks.quality.made import fill
-from benchmarks.quality.photos import LIT_TINY, load
+from benchmarks.quality.photos import LIT_TINY, photographs
 from benchmarks.quality.verdicts import finish, target
 
 from visionquery.library import Library
@@ -44,8 +44,8 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
-        library = options.library or _made(Path(folder) / "library")
-        with _serving(library, options.model, Path(folder)) as (port, process_id):
+        library = options.library or made_library(Path(folder) / "library", options.model)
+        with serving(library, options.model, Path(folder)) as (port, process_id):
             _measure(library, options.model, port, process_id, options.requests)
     finish()
 
@@ -58,8 +58,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _made(folder: Path) -> Path:
-    photos = load(__doc__ or "")
+def made_library(folder: Path, model: str) -> Path:
+    """Make a library of 100,000 images in a folder, and return it."""
+    photos = photographs(model)
     store = create_local(folder, photos.encoder.identity)
     fill(store, photos, _IMAGES)
     store.close()
@@ -67,7 +68,8 @@ def _made(folder: Path) -> Path:
 
 
 @contextmanager
-def _serving(library: Path, model: str, folder: Path) -> Iterator[tuple[int, int]]:
+def serving(library: Path, model: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Serve a library in a process of its own; give its port and process id."""
     command = [sys.executable, "-m", "visionquery", "serve", "--port", "0", "--no-browser"]
     with subprocess.Popen(
         [*command, "--library", str(library), "--model", model],

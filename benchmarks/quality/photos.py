@@ -159,7 +159,12 @@ def load(title: str | None) -> Photos:
     """Read the command line (a model), encode the photographs, and say what is measured."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("model", nargs="?", default=LIT_TINY, help="catalog name or model folder")
-    encoder = load_encoder(resolve(parser.parse_args().model))
+    return photographs(parser.parse_args().model)
+
+
+def photographs(model: str) -> Photos:
+    """Encode the photographs with a model, a name or a folder, and say what is measured."""
+    encoder = load_encoder(resolve(model))
     file = SHARED / "data/flickr8k-dev/captions.jsonl"
     entries = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     print(f"{encoder.identity.name}, {len(entries)} photographs of {file.parent.name}")

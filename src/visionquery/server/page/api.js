@@ -121,7 +121,10 @@ async function send(path, { method = 'GET', params = {}, json, body, signal }) {
   else if (body) headers['Content-Type'] = body.type || 'application/octet-stream';
   try {
     return await fetch(`${BASE}${path}${query}`, {
-      method, headers, signal, body: json === undefined ? body : JSON.stringify(json),
+      method,
+      headers,
+      signal,
+      body: json === undefined ? body : JSON.stringify(json),
     });
   } catch (error) {
     if (isAbort(error)) throw error;

@@ -128,7 +128,7 @@ export class Box {
     const acts = {
       ArrowDown: () => this.#down(),
       ArrowUp: () => this.suggestions.isOpen && this.suggestions.move(-1),
-      Enter: () => this.suggestions.isOpen && this.suggestions.choose() ? true : this.#submit(),
+      Enter: () => (this.suggestions.isOpen && this.suggestions.choose() ? true : this.#submit()),
       Delete: () => this.suggestions.isOpen && this.suggestions.deleteActive(),
     };
     if (event.key in acts && acts[/** @type {keyof acts} */ (event.key)]() !== false) event.preventDefault();
@@ -176,8 +176,13 @@ export class Box {
     const position = error.isQuery ? Math.min(letters.length, error.problem.position ?? 0) : letters.length;
     const rest = letters.slice(position).join('');
     const word = rest.match(/^\s*\S+/)?.[0] ?? '\u00a0\u00a0';
-    const mirror = h('div', { class: 'problem-mirror', 'aria-hidden': 'true' },
-      h('span', {}, letters.slice(0, position).join('')), h('mark', {}, word), h('span', {}, rest.slice(word.length)));
+    const mirror = h(
+      'div',
+      { class: 'problem-mirror', 'aria-hidden': 'true' },
+      h('span', {}, letters.slice(0, position).join('')),
+      h('mark', {}, word),
+      h('span', {}, rest.slice(word.length)),
+    );
     fill(this.#problem, error.isQuery && mirror, h('p', { 'data-testid': 'error', role: 'alert' }, error.message));
     this.#problem.hidden = false;
     this.#box.classList.add('is-wrong');
@@ -188,14 +193,34 @@ export class Box {
 
   #drawHelp() {
     const popover = byId('syntax', HTMLElement);
-    fill(popover, h('h2', {}, 'Say what you are looking for'),
-      h('ul', { class: 'syntax-list' }, EXAMPLES.map(([q, says]) => h('li', {},
-        h('button', { type: 'button', onclick: () => {
-          popover.hidePopover();
-          this.#take(q);
-          this.input.focus();
-        } }, h('code', {}, q), h('span', {}, says))))),
-      h('p', { class: 'quiet' }, 'Everything can be combined. Drop or paste a picture anywhere to search by it.'));
+    fill(
+      popover,
+      h('h2', {}, 'Say what you are looking for'),
+      h(
+        'ul',
+        { class: 'syntax-list' },
+        EXAMPLES.map(([q, says]) =>
+          h(
+            'li',
+            {},
+            h(
+              'button',
+              {
+                type: 'button',
+                onclick: () => {
+                  popover.hidePopover();
+                  this.#take(q);
+                  this.input.focus();
+                },
+              },
+              h('code', {}, q),
+              h('span', {}, says),
+            ),
+          ),
+        ),
+      ),
+      h('p', { class: 'quiet' }, 'Everything can be combined. Drop or paste a picture anywhere to search by it.'),
+    );
     attachPopover(byId('help', HTMLButtonElement), popover);
   }
 }

@@ -19,13 +19,34 @@ export class BoxDraw {
   constructor(frame, onSearch) {
     this.onSearch = onSearch;
     this.area = h('div', {
-      class: 'draw-box-area', tabindex: '0', role: 'application', hidden: true,
-      'aria-label': 'Part to search by. Arrow keys move it, with Shift they resize it, Enter searches, Escape leaves.',
+      class: 'draw-box-area',
+      tabindex: '0',
+      role: 'application',
+      hidden: true,
+      'aria-label':
+        'Part to search by. Arrow keys move it, with Shift they resize it, Enter searches, Escape leaves.',
     });
-    this.rect = h('div', { class: 'draw-box' }, HANDLES.map((edges) => h('i', { class: `handle is-${edges}`, 'data-edges': edges })));
-    this.bar = h('div', { class: 'draw-box-bar' },
-      h('button', { type: 'button', class: 'button is-primary', 'data-testid': 'draw-box-search', onclick: () => this.#search() }, icon('search'), 'Search this part'),
-      h('button', { type: 'button', class: 'button', onclick: () => this.close() }, 'Cancel'));
+    this.rect = h(
+      'div',
+      { class: 'draw-box' },
+      HANDLES.map((edges) => h('i', { class: `handle is-${edges}`, 'data-edges': edges })),
+    );
+    this.bar = h(
+      'div',
+      { class: 'draw-box-bar' },
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'button is-primary',
+          'data-testid': 'draw-box-search',
+          onclick: () => this.#search(),
+        },
+        icon('search'),
+        'Search this part',
+      ),
+      h('button', { type: 'button', class: 'button', onclick: () => this.close() }, 'Cancel'),
+    );
     this.shade = h('div', { class: 'draw-box-shade' });
     fill(this.area, this.shade, this.rect, this.bar);
     frame.append(this.area);
@@ -101,7 +122,9 @@ export class BoxDraw {
       event.stopPropagation();
       if (event.key !== 'Escape') return;
     }
-    const by = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key];
+    const by = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[
+      event.key
+    ];
     if (by) this.#box = dragged(this.#box, event.shiftKey ? 'se' : 'move', by[0], by[1]);
     else if (event.key === 'Enter') this.#search();
     else if (event.key === 'Escape') this.close();
@@ -126,7 +149,8 @@ export class BoxDraw {
     const isLow = top + height > 80;
     Object.assign(this.bar.style, {
       left: `${Math.min(80, Math.max(20, left + width / 2))}%`,
-      top: isLow ? 'auto' : `${top + height}%`, bottom: isLow ? `${Math.min(80, 100 - top)}%` : 'auto',
+      top: isLow ? 'auto' : `${top + height}%`,
+      bottom: isLow ? `${Math.min(80, 100 - top)}%` : 'auto',
     });
     if (isLow && top < 20) this.bar.style.bottom = '0%';
   }

@@ -8,13 +8,29 @@ import { fileName } from './format.js';
 
 /** @type {Record<string, string>} */
 const SYMBOLS = {
-  date: 'calendar', camera: 'camera', path: 'folder', ext: 'file', near: 'pin',
-  width: 'ruler', height: 'ruler', orientation: 'ruler', keyword: 'tag', text: 'text',
+  date: 'calendar',
+  camera: 'camera',
+  path: 'folder',
+  ext: 'file',
+  near: 'pin',
+  width: 'ruler',
+  height: 'ruler',
+  orientation: 'ruler',
+  keyword: 'tag',
+  text: 'text',
 };
 /** @type {Record<string, string>} */
 const NAMES = {
-  date: 'Taken', camera: 'Camera', path: 'In', ext: 'Type', near: 'Near',
-  width: 'Width', height: 'Height', orientation: 'Shape', keyword: 'Keyword', text: 'Says',
+  date: 'Taken',
+  camera: 'Camera',
+  path: 'In',
+  ext: 'Type',
+  near: 'Near',
+  width: 'Width',
+  height: 'Height',
+  orientation: 'Shape',
+  keyword: 'Keyword',
+  text: 'Says',
 };
 
 /**
@@ -27,34 +43,62 @@ export function drawChips(parts, { onRemove, upload }) {
   const list = byId('chips', HTMLElement);
   const shown = parts.filter((part) => part.kind !== 'description' || part.excluded);
   list.hidden = shown.length === 0;
-  fill(list, shown.map((part) => chip(part, onRemove, upload)));
+  fill(
+    list,
+    shown.map((part) => chip(part, onRemove, upload)),
+  );
 }
 
 /** @param {QueryPart} part @param {(without: string) => void} onRemove @param {() => Promise<Blob|undefined>} upload */
 function chip(part, onRemove, upload) {
   const says = wording(part);
   const spoken = `${part.excluded ? 'Without ' : ''}${says.name ? `${says.name} ` : ''}${says.text}`;
-  return h('li', { class: part.excluded ? 'chip is-excluded' : 'chip', 'data-testid': 'chip', 'data-kind': part.kind, title: part.text },
-    picture(part, upload) ?? icon(part.excluded ? 'minus' : SYMBOLS[part.field ?? ''] ?? 'group'),
-    h('span', { class: 'chip-text' },
+  return h(
+    'li',
+    {
+      class: part.excluded ? 'chip is-excluded' : 'chip',
+      'data-testid': 'chip',
+      'data-kind': part.kind,
+      title: part.text,
+    },
+    picture(part, upload) ?? icon(part.excluded ? 'minus' : (SYMBOLS[part.field ?? ''] ?? 'group')),
+    h(
+      'span',
+      { class: 'chip-text' },
       part.excluded && h('span', { class: 'chip-name' }, 'not '),
-      says.name && h('span', { class: 'chip-name' }, `${says.name} `), says.text),
-    h('button', {
-      type: 'button', class: 'chip-remove', 'data-testid': 'chip-remove', 'aria-label': `Remove ${spoken}`,
-      onclick: () => onRemove(part.without),
-    }, icon('close')));
+      says.name && h('span', { class: 'chip-name' }, `${says.name} `),
+      says.text,
+    ),
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'chip-remove',
+        'data-testid': 'chip-remove',
+        'aria-label': `Remove ${spoken}`,
+        onclick: () => onRemove(part.without),
+      },
+      icon('close'),
+    ),
+  );
 }
 
 /** @param {QueryPart} part @returns {{name: string, text: string}} */
 function wording({ text, kind, field }) {
   if (kind === 'filter' && field) {
-    const value = text.slice(text.indexOf(':') + 1).replace(/^"|"$/g, '').replaceAll('""', '"');
+    const value = text
+      .slice(text.indexOf(':') + 1)
+      .replace(/^"|"$/g, '')
+      .replaceAll('""', '"');
     if (field === 'path' && value.endsWith('/*')) return { name: NAMES.path, text: fileName(value.slice(0, -2)) };
     if (field === 'near') return { name: NAMES.near, text: value.replaceAll(',', ', ') };
     return { name: NAMES[field] ?? field, text: value.replace('..', ' – ') };
   }
   if (kind !== 'picture') return { name: '', text };
-  const words = text.replace(/\b(?:like|image):\S+/g, ' ').replace(/\s+/g, ' ').trim();
+  const words = text
+    .replace(/\b(?:like|image):\S+/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
   const isPart = /like:[0-9a-f]+@/.test(text);
   return { name: '', text: words ? `with “${words}”` : isPart ? 'like this part' : 'like this picture' };
 }
@@ -92,8 +136,11 @@ function crop(image, text) {
   const side = 26;
   const scale = side / Math.min(width * image.naturalWidth, height * image.naturalHeight);
   Object.assign(image.style, {
-    objectFit: 'fill', position: 'absolute', maxWidth: 'none',
-    width: `${image.naturalWidth * scale}px`, height: `${image.naturalHeight * scale}px`,
+    objectFit: 'fill',
+    position: 'absolute',
+    maxWidth: 'none',
+    width: `${image.naturalWidth * scale}px`,
+    height: `${image.naturalHeight * scale}px`,
     left: `${side / 2 - (left + width / 2) * image.naturalWidth * scale}px`,
     top: `${side / 2 - (top + height / 2) * image.naturalHeight * scale}px`,
   });

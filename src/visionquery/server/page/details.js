@@ -27,12 +27,42 @@ export class Details {
     this.actions = actions;
     this.onGone = onGone;
     this.id = '';
-    this.element = h('div', { class: 'panel-body' },
+    this.element = h(
+      'div',
+      { class: 'panel-body' },
       h('header', { class: 'panel-head' }, this.#name, this.#date),
-      h('div', { class: 'panel-actions' },
-        h('button', { type: 'button', class: 'button is-primary', 'data-testid': 'more-like-this', title: 'More like this (s)', onclick: () => actions.moreLike(this.id) }, icon('similar'), 'More like this'),
-        h('button', { type: 'button', class: 'button', 'data-testid': 'not-this', title: 'Not this (n)', onclick: () => actions.notThis(this.id) }, icon('minus'), 'Not this')),
-      this.#why, this.#facts, this.#places);
+      h(
+        'div',
+        { class: 'panel-actions' },
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button is-primary',
+            'data-testid': 'more-like-this',
+            title: 'More like this (s)',
+            onclick: () => actions.moreLike(this.id),
+          },
+          icon('similar'),
+          'More like this',
+        ),
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button',
+            'data-testid': 'not-this',
+            title: 'Not this (n)',
+            onclick: () => actions.notThis(this.id),
+          },
+          icon('minus'),
+          'Not this',
+        ),
+      ),
+      this.#why,
+      this.#facts,
+      this.#places,
+    );
   }
 
   /**
@@ -88,7 +118,10 @@ export class Details {
 
   /** @param {unknown} error */
   #onError(error) {
-    fill(this.#facts, h('p', { class: 'quiet' }, error instanceof Error ? error.message : 'Nothing is known of it.'));
+    fill(
+      this.#facts,
+      h('p', { class: 'quiet' }, error instanceof Error ? error.message : 'Nothing is known of it.'),
+    );
     this.#why.hidden = true;
     if (error instanceof ApiError && error.status === 404) this.onGone();
   }
@@ -99,10 +132,19 @@ export class Details {
     const wanted = hit.parts.filter((part) => !part.excluded);
     const left = hit.parts.filter((part) => part.excluded).sort((a, b) => b.confidence - a.confidence);
     const rest = left.slice(1);
-    fill(this.#why, h('h3', {}, relevant ? 'Why it matched' : 'Why it did not match'), h('p', { class: 'verdict' }, says),
+    fill(
+      this.#why,
+      h('h3', {}, relevant ? 'Why it matched' : 'Why it did not match'),
+      h('p', { class: 'verdict' }, says),
       h('ul', { class: 'bars' }, [...wanted, ...left.slice(0, 1)].map(bar)),
-      rest.length > 0 && h('details', { class: 'more' }, h('summary', {}, `${plural(rest.length, 'more thing')} to leave out`),
-        h('ul', { class: 'bars' }, rest.map(bar))));
+      rest.length > 0 &&
+        h(
+          'details',
+          { class: 'more' },
+          h('summary', {}, `${plural(rest.length, 'more thing')} to leave out`),
+          h('ul', { class: 'bars' }, rest.map(bar)),
+        ),
+    );
     this.#why.hidden = false;
   }
 
@@ -113,15 +155,36 @@ export class Details {
     const rows = [
       ['Taken', moment(facts.taken_at)],
       ['Camera', facts.camera],
-      ['Size', `${number(facts.width)} × ${number(facts.height)}${pixels >= 0.95 ? ` · ${pixels.toFixed(1)} MP` : ''}`],
+      [
+        'Size',
+        `${number(facts.width)} × ${number(facts.height)}${pixels >= 0.95 ? ` · ${pixels.toFixed(1)} MP` : ''}`,
+      ],
       ['File', `${facts.format} · ${size(facts.size_bytes)}`],
       ['Where', this.#where(facts)],
       ['Caption', facts.caption],
-      ['Keywords', facts.keywords.length ? h('span', { class: 'keywords' }, facts.keywords.map((word) => h('span', { class: 'keyword' }, word))) : null],
+      [
+        'Keywords',
+        facts.keywords.length
+          ? h(
+              'span',
+              { class: 'keywords' },
+              facts.keywords.map((word) => h('span', { class: 'keyword' }, word)),
+            )
+          : null,
+      ],
       ['Text in it', facts.text ? h('q', { class: 'ocr' }, facts.text) : null],
     ];
-    fill(this.#facts, h('h3', {}, 'About'), h('dl', { class: 'facts' },
-      rows.filter(([, value]) => value).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))));
+    fill(
+      this.#facts,
+      h('h3', {}, 'About'),
+      h(
+        'dl',
+        { class: 'facts' },
+        rows
+          .filter(([, value]) => value)
+          .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+      ),
+    );
   }
 
   /** @param {Facts} facts */
@@ -130,18 +193,52 @@ export class Details {
     const numbers = `${latitude.toFixed(5)},${longitude.toFixed(5)}`;
     const says = `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? 'S' : 'N'}, ${Math.abs(longitude).toFixed(4)}° ${longitude < 0 ? 'W' : 'E'}`;
     return [
-      h('span', { class: 'with-button' }, h('a', { href: `geo:${numbers}`, title: 'Open in a map program' }, says),
-        iconButton('copy', 'Copy the coordinates', { class: 'icon-button is-small', onclick: () => copyText(numbers, 'the coordinates') })),
-      h('button', { type: 'button', class: 'text-button', 'data-testid': 'find-near', onclick: () => this.actions.near(latitude, longitude) }, 'Find near here'),
+      h(
+        'span',
+        { class: 'with-button' },
+        h('a', { href: `geo:${numbers}`, title: 'Open in a map program' }, says),
+        iconButton('copy', 'Copy the coordinates', {
+          class: 'icon-button is-small',
+          onclick: () => copyText(numbers, 'the coordinates'),
+        }),
+      ),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'text-button',
+          'data-testid': 'find-near',
+          onclick: () => this.actions.near(latitude, longitude),
+        },
+        'Find near here',
+      ),
     ];
   }
 
   /** @param {string[]} paths */
   #drawPlaces(paths) {
     const title = paths.length > 1 ? `Lies in ${number(paths.length)} places` : 'Lies in';
-    fill(this.#places, paths.length > 0 && h('h3', {}, title), h('ul', { class: 'places' }, paths.map((path) => h('li', { class: 'with-button' },
-      h('span', { class: 'place', title: path }, h('small', {}, `${folderOf(path)}/`), fileName(path)),
-      iconButton('copy', `Copy the path ${path}`, { class: 'icon-button is-small', title: 'Copy this path', 'data-testid': 'copy-place', onclick: () => copyText(path, 'the path') })))));
+    fill(
+      this.#places,
+      paths.length > 0 && h('h3', {}, title),
+      h(
+        'ul',
+        { class: 'places' },
+        paths.map((path) =>
+          h(
+            'li',
+            { class: 'with-button' },
+            h('span', { class: 'place', title: path }, h('small', {}, `${folderOf(path)}/`), fileName(path)),
+            iconButton('copy', `Copy the path ${path}`, {
+              class: 'icon-button is-small',
+              title: 'Copy this path',
+              'data-testid': 'copy-place',
+              onclick: () => copyText(path, 'the path'),
+            }),
+          ),
+        ),
+      ),
+    );
   }
 }
 
@@ -153,8 +250,12 @@ function bar({ text, kind, excluded, confidence, words }) {
   const value = isFilter ? (holds ? 'yes' : 'no') : percent(confidence);
   const gauge = h('span', { class: 'bar', 'aria-hidden': 'true' }, h('i'));
   /** @type {HTMLElement} */ (gauge.firstElementChild).style.width = `${Math.round(confidence * 100)}%`;
-  return h('li', { class: excluded ? 'bar-row is-excluded' : 'bar-row' },
+  return h(
+    'li',
+    { class: excluded ? 'bar-row is-excluded' : 'bar-row' },
     h('span', { class: 'bar-text' }, excluded && h('span', { class: 'bar-not' }, 'not '), says),
-    h('span', { class: 'bar-value' }, value), !isFilter && gauge,
-    words.length > 0 && h('small', {}, `its name or text says: ${words.join(', ')}`));
+    h('span', { class: 'bar-value' }, value),
+    !isFilter && gauge,
+    words.length > 0 && h('small', {}, `its name or text says: ${words.join(', ')}`),
+  );
 }

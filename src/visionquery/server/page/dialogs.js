@@ -39,9 +39,12 @@ export function closeOnBackdrop(dialog) {
 export function dialogHead(dialog, title) {
   const id = `${dialog.id}-title`;
   dialog.setAttribute('aria-labelledby', id);
-  return h('header', { class: 'dialog-head' },
+  return h(
+    'header',
+    { class: 'dialog-head' },
     h('h2', { id }, title),
-    iconButton('close', 'Close', { onclick: () => dialog.close(), 'data-testid': `${dialog.id}-close` }));
+    iconButton('close', 'Close', { onclick: () => dialog.close(), 'data-testid': `${dialog.id}-close` }),
+  );
 }
 
 /**
@@ -100,12 +103,26 @@ export function toast(text, { isError = false, action } = {}) {
   const dialog = document.querySelector('dialog:modal');
   // A modal dialog makes all else inert, messages too, unless they are inside.
   (dialog ?? document.body).append(holder);
-  const element = h('div', { class: isError ? 'toast is-error' : 'toast', role: isError ? 'alert' : 'status' }, h('span', {}, text));
+  const element = h(
+    'div',
+    { class: isError ? 'toast is-error' : 'toast', role: isError ? 'alert' : 'status' },
+    h('span', {}, text),
+  );
   if (action) {
-    element.append(h('button', { type: 'button', class: 'toast-action', onclick: () => {
-      element.remove();
-      action.act();
-    } }, action.label));
+    element.append(
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'toast-action',
+          onclick: () => {
+            element.remove();
+            action.act();
+          },
+        },
+        action.label,
+      ),
+    );
   }
   fill(holder, element);
   setTimeout(() => element.remove(), SECONDS_OF_TOAST * 1000 * (action || isError ? 2 : 1));

@@ -66,7 +66,11 @@ export function setIcon(holder, name) {
  * @returns {HTMLButtonElement}
  */
 export function iconButton(name, label, props = {}) {
-  return h('button', { type: 'button', class: 'icon-button', 'aria-label': label, title: label, ...props }, icon(name));
+  return h(
+    'button',
+    { type: 'button', class: 'icon-button', 'aria-label': label, title: label, ...props },
+    icon(name),
+  );
 }
 
 /**

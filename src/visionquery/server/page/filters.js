@@ -21,8 +21,10 @@ export class Filters {
     this.state = state;
     /** @type {Record<Field, HTMLButtonElement>} */
     this.buttons = {
-      date: byId('filter-date', HTMLButtonElement), camera: byId('filter-camera', HTMLButtonElement),
-      path: byId('filter-folder', HTMLButtonElement), ext: byId('filter-type', HTMLButtonElement),
+      date: byId('filter-date', HTMLButtonElement),
+      camera: byId('filter-camera', HTMLButtonElement),
+      path: byId('filter-folder', HTMLButtonElement),
+      ext: byId('filter-type', HTMLButtonElement),
     };
     for (const field of /** @type {Field[]} */ (Object.keys(this.buttons))) {
       const popover = byId(`${this.buttons[field].id}-list`, HTMLElement);
@@ -39,7 +41,10 @@ export class Filters {
   setParts(parts) {
     this.#parts = parts;
     for (const [field, button] of Object.entries(this.buttons)) {
-      button.classList.toggle('is-on', parts.some((part) => part.field === field));
+      button.classList.toggle(
+        'is-on',
+        parts.some((part) => part.field === field),
+      );
     }
   }
 
@@ -66,7 +71,9 @@ export class Filters {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const isQuery = error.isQuery && this.state.view.q;
-      toast(isQuery ? 'The query cannot be read as it stands: correct it first.' : error.message, { isError: true });
+      toast(isQuery ? 'The query cannot be read as it stands: correct it first.' : error.message, {
+        isError: true,
+      });
     }
   }
 
@@ -76,12 +83,23 @@ export class Filters {
     const facets = this.#facets;
     if (!facets) {
       fill(popover, h('p', { class: 'quiet' }, 'Asking what there is …'));
-      void this.load().then(() => this.#draw(field, popover), () => close());
+      void this.load().then(
+        () => this.#draw(field, popover),
+        () => close(),
+      );
       return;
     }
     if (field === 'date') fill(popover, this.#dates(facets, close));
-    else if (field === 'camera') fill(popover, this.#list('camera', facets.cameras, close, (value) => `camera:${quoted(value)}`));
-    else if (field === 'path') fill(popover, this.#list('path', facets.folders, close, (value) => `path:${quoted(inside(value))}`));
+    else if (field === 'camera')
+      fill(
+        popover,
+        this.#list('camera', facets.cameras, close, (value) => `camera:${quoted(value)}`),
+      );
+    else if (field === 'path')
+      fill(
+        popover,
+        this.#list('path', facets.folders, close, (value) => `path:${quoted(inside(value))}`),
+      );
     else fill(popover, this.#types(facets.types));
     if (popover.matches(':popover-open')) focusFirst(popover);
   }
@@ -89,17 +107,29 @@ export class Filters {
   /** @param {Field} field @returns {string} the value that the query has for it, "" for none */
   #value(field) {
     const text = this.#parts.find((part) => part.field === field && !part.excluded)?.text ?? '';
-    return text.slice(text.indexOf(':') + 1).replace(/^"|"$/g, '').replaceAll('""', '"');
+    return text
+      .slice(text.indexOf(':') + 1)
+      .replace(/^"|"$/g, '')
+      .replaceAll('""', '"');
   }
 
   /** @param {Field} field @param {() => void} close */
   #reset(field, close) {
-    return this.buttons[field].classList.contains('is-on') && h('button', {
-      type: 'button', class: 'text-button', onclick: () => {
-        close();
-        void this.choose(field, '');
-      },
-    }, 'Any');
+    return (
+      this.buttons[field].classList.contains('is-on') &&
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'text-button',
+          onclick: () => {
+            close();
+            void this.choose(field, '');
+          },
+        },
+        'Any',
+      )
+    );
   }
 
   /**
@@ -116,14 +146,31 @@ export class Filters {
     const draw = () => {
       const text = search.value.trim().toLowerCase();
       const fitting = counts.filter(({ value }) => value.toLowerCase().includes(text)).slice(0, SHOWN);
-      fill(list, fitting.map(({ value, count }) => h('li', {}, this.#row(value, count, field === 'path', {
-        isOn: now === value || now === inside(value), act: () => {
-          close();
-          void this.choose(field, grammar(value));
-        },
-      }))), !fitting.length && h('li', { class: 'quiet' }, `No ${name} of this name.`));
+      fill(
+        list,
+        fitting.map(({ value, count }) =>
+          h(
+            'li',
+            {},
+            this.#row(value, count, field === 'path', {
+              isOn: now === value || now === inside(value),
+              act: () => {
+                close();
+                void this.choose(field, grammar(value));
+              },
+            }),
+          ),
+        ),
+        !fitting.length && h('li', { class: 'quiet' }, `No ${name} of this name.`),
+      );
     };
-    const search = h('input', { type: 'search', class: 'field', placeholder: `Find a ${name}`, 'aria-label': `Find a ${name}`, oninput: draw });
+    const search = h('input', {
+      type: 'search',
+      class: 'field',
+      placeholder: `Find a ${name}`,
+      'aria-label': `Find a ${name}`,
+      oninput: draw,
+    });
     search.addEventListener('keydown', (event) => {
       if (event.key === 'Enter') list.querySelector('button')?.click();
     });
@@ -135,10 +182,23 @@ export class Filters {
 
   /** @param {string} value @param {number} count @param {boolean} isFolder @param {{isOn: boolean, act: () => void}} how */
   #row(value, count, isFolder, { isOn, act }) {
-    return h('button', { type: 'button', class: isOn ? 'pick is-on' : 'pick', 'aria-pressed': String(isOn), onclick: act, title: value },
-      h('span', { class: 'pick-text' }, isFolder ? fileName(value) : value,
-        isFolder && h('small', {}, folderOf(value))),
-      h('span', { class: 'count' }, number(count)));
+    return h(
+      'button',
+      {
+        type: 'button',
+        class: isOn ? 'pick is-on' : 'pick',
+        'aria-pressed': String(isOn),
+        onclick: act,
+        title: value,
+      },
+      h(
+        'span',
+        { class: 'pick-text' },
+        isFolder ? fileName(value) : value,
+        isFolder && h('small', {}, folderOf(value)),
+      ),
+      h('span', { class: 'count' }, number(count)),
+    );
   }
 
   /** @param {Count[]} counts */
@@ -146,10 +206,23 @@ export class Filters {
     if (!counts.length) return [h('p', { class: 'quiet' }, 'No pictures yet.')];
     const chosen = new Set(this.#value('ext').split(',').filter(Boolean));
     const list = h('ul', { class: 'pick-list', 'aria-label': 'File types' });
-    const draw = () => fill(list, counts.map(({ value, count }) => h('li', {},
-      h('label', { class: chosen.has(value) ? 'pick is-on' : 'pick' },
-        h('input', { type: 'checkbox', checked: chosen.has(value), onchange: () => toggle(value) }),
-        h('span', { class: 'pick-text' }, value), h('span', { class: 'count' }, number(count))))));
+    const draw = () =>
+      fill(
+        list,
+        counts.map(({ value, count }) =>
+          h(
+            'li',
+            {},
+            h(
+              'label',
+              { class: chosen.has(value) ? 'pick is-on' : 'pick' },
+              h('input', { type: 'checkbox', checked: chosen.has(value), onchange: () => toggle(value) }),
+              h('span', { class: 'pick-text' }, value),
+              h('span', { class: 'count' }, number(count)),
+            ),
+          ),
+        ),
+      );
     /** @param {string} value */
     const toggle = (value) => {
       if (!chosen.delete(value)) chosen.add(value);
@@ -178,15 +251,42 @@ export class Filters {
     };
     return [
       h('div', { class: 'pick-head' }, h('span', { class: 'pick-title' }, 'Taken'), this.#reset('date', close)),
-      h('div', { class: 'date-range' }, h('label', {}, 'From', from), h('label', {}, 'To', to),
-        h('button', { type: 'button', class: 'button is-primary', 'data-testid': 'date-apply', onclick: () => {
-          const { value: start } = from;
-          const { value: end } = to;
-          apply(!start && !end ? '' : start === end ? start : `${start}..${end}`);
-        } }, 'Apply')),
-      h('div', { class: 'years' }, years(first, last).map((year) => h('button', {
-        type: 'button', class: now === year ? 'year is-on' : 'year', 'aria-pressed': String(now === year), onclick: () => apply(year),
-      }, year))),
+      h(
+        'div',
+        { class: 'date-range' },
+        h('label', {}, 'From', from),
+        h('label', {}, 'To', to),
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button is-primary',
+            'data-testid': 'date-apply',
+            onclick: () => {
+              const { value: start } = from;
+              const { value: end } = to;
+              apply(!start && !end ? '' : start === end ? start : `${start}..${end}`);
+            },
+          },
+          'Apply',
+        ),
+      ),
+      h(
+        'div',
+        { class: 'years' },
+        years(first, last).map((year) =>
+          h(
+            'button',
+            {
+              type: 'button',
+              class: now === year ? 'year is-on' : 'year',
+              'aria-pressed': String(now === year),
+              onclick: () => apply(year),
+            },
+            year,
+          ),
+        ),
+      ),
     ];
   }
 }

@@ -3,7 +3,12 @@
 const NUMBER = new Intl.NumberFormat('en');
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 const MOMENT = new Intl.DateTimeFormat('en-GB', {
-  day: 'numeric', month: 'long', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZone: 'UTC',
+  day: 'numeric',
+  month: 'long',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  timeZone: 'UTC',
 });
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
@@ -74,7 +79,12 @@ export function moment(iso) {
 
 /** @param {string|null} path @returns {string} the last name of a path */
 export function fileName(path) {
-  return path ? path.replace(/[\\/]+$/, '').split(/[\\/]/).pop() || path : 'Unnamed picture';
+  return path
+    ? path
+        .replace(/[\\/]+$/, '')
+        .split(/[\\/]/)
+        .pop() || path
+    : 'Unnamed picture';
 }
 
 /** @param {string} path @returns {string} the folder it lies in */

@@ -29,7 +29,11 @@ export class Grid {
   /** Changes whenever tiles may have to move or to show another picture. */
   #stamp = 0;
   #isRushing = false;
-  #heading = h('h2', { class: 'closest-heading', id: 'closest', 'data-testid': 'closest-heading', hidden: true }, 'Closest, but probably not what you meant');
+  #heading = h(
+    'h2',
+    { class: 'closest-heading', id: 'closest', 'data-testid': 'closest-heading', hidden: true },
+    'Closest, but probably not what you meant',
+  );
   #matches = h('div', { role: 'list', 'aria-label': 'Pictures' });
   #closest = h('div', { role: 'list', 'aria-labelledby': 'closest' });
 

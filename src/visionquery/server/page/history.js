@@ -58,8 +58,14 @@ export class SearchHistory {
 
   /** @param {string} q forget it, saved or not */
   forget(q) {
-    this.#write(RECENT, this.recent.filter((each) => each !== q));
-    this.#write(SAVED, this.saved.filter((each) => each !== q));
+    this.#write(
+      RECENT,
+      this.recent.filter((each) => each !== q),
+    );
+    this.#write(
+      SAVED,
+      this.saved.filter((each) => each !== q),
+    );
   }
 
   /** Forget what was searched for; what was saved stays. */

@@ -16,8 +16,14 @@ import { byId, fill, h, isWriting } from './dom.js';
  */
 
 const STEPS = /** @type {const} */ ({
-  ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down',
-  Home: 'home', End: 'end', PageUp: 'pageup', PageDown: 'pagedown',
+  ArrowLeft: 'left',
+  ArrowRight: 'right',
+  ArrowUp: 'up',
+  ArrowDown: 'down',
+  Home: 'home',
+  End: 'end',
+  PageUp: 'pageup',
+  PageDown: 'pagedown',
 });
 
 /** @type {[string, string[]][]} */
@@ -46,8 +52,26 @@ const SHEET = [
  */
 export function attachKeys(doors) {
   const sheet = byId('shortcuts', HTMLDialogElement);
-  fill(sheet, dialogHead(sheet, 'Keys'), h('dl', { class: 'keys' }, SHEET.map(([says, keys]) => h('div', {},
-    h('dt', {}, says), h('dd', {}, keys.map((key) => h('kbd', {}, key)))))));
+  fill(
+    sheet,
+    dialogHead(sheet, 'Keys'),
+    h(
+      'dl',
+      { class: 'keys' },
+      SHEET.map(([says, keys]) =>
+        h(
+          'div',
+          {},
+          h('dt', {}, says),
+          h(
+            'dd',
+            {},
+            keys.map((key) => h('kbd', {}, key)),
+          ),
+        ),
+      ),
+    ),
+  );
   closeOnBackdrop(sheet);
   byId('keys-button', HTMLButtonElement).addEventListener('click', () => openDialog(sheet));
   addEventListener('keydown', (event) => {

@@ -18,7 +18,12 @@ export class LibraryPanel {
   dialog = byId('library', HTMLDialogElement);
   #facts = h('section', { class: 'panel-section' });
   #form = h('section', { class: 'panel-section' });
-  #job = h('section', { class: 'panel-section', 'data-testid': 'job-progress', 'aria-live': 'polite', hidden: true });
+  #job = h('section', {
+    class: 'panel-section',
+    'data-testid': 'job-progress',
+    'aria-live': 'polite',
+    hidden: true,
+  });
   #button = byId('library-button', HTMLButtonElement);
   #line = byId('job-line', HTMLElement);
   #looked = 0;
@@ -29,8 +34,11 @@ export class LibraryPanel {
    */
   constructor(jobs, onChanged) {
     this.jobs = jobs;
-    fill(this.dialog, dialogHead(this.dialog, 'Library'),
-      h('div', { class: 'sheet-body' }, this.#job, this.#facts, this.#form));
+    fill(
+      this.dialog,
+      dialogHead(this.dialog, 'Library'),
+      h('div', { class: 'sheet-body' }, this.#job, this.#facts, this.#form),
+    );
     closeOnBackdrop(this.dialog);
     this.#button.addEventListener('click', () => this.open());
     jobs.listen((job, isOverNow) => {
@@ -69,18 +77,38 @@ export class LibraryPanel {
    */
   indexForm(id) {
     const input = h('input', {
-      type: 'text', class: 'field', id, placeholder: '/home/you/Pictures', spellcheck: 'false', autocomplete: 'off',
-      autocapitalize: 'off', 'data-testid': 'index-path', required: true, 'aria-describedby': `${id}-error`,
+      type: 'text',
+      class: 'field',
+      id,
+      placeholder: '/home/you/Pictures',
+      spellcheck: 'false',
+      autocomplete: 'off',
+      autocapitalize: 'off',
+      'data-testid': 'index-path',
+      required: true,
+      'aria-describedby': `${id}-error`,
     });
     const error = h('p', { class: 'form-error', id: `${id}-error`, role: 'alert' });
-    return h('form', { class: 'index-form', onsubmit: (/** @type {SubmitEvent} */ event) => {
-      event.preventDefault();
-      void this.#start([input.value.trim()], error).then((isStarted) => {
-        if (isStarted) input.value = '';
-      });
-    } },
-    h('label', { class: 'label', for: id }, 'A folder of pictures on the machine of the server'),
-    h('div', { class: 'field-row' }, input, h('button', { type: 'submit', class: 'button is-primary', 'data-testid': 'index-start' }, 'Index')), error);
+    return h(
+      'form',
+      {
+        class: 'index-form',
+        onsubmit: (/** @type {SubmitEvent} */ event) => {
+          event.preventDefault();
+          void this.#start([input.value.trim()], error).then((isStarted) => {
+            if (isStarted) input.value = '';
+          });
+        },
+      },
+      h('label', { class: 'label', for: id }, 'A folder of pictures on the machine of the server'),
+      h(
+        'div',
+        { class: 'field-row' },
+        input,
+        h('button', { type: 'submit', class: 'button is-primary', 'data-testid': 'index-start' }, 'Index'),
+      ),
+      error,
+    );
   }
 
   /** @param {string[]} paths @param {HTMLElement} error @returns {Promise<boolean>} */
@@ -107,21 +135,45 @@ export class LibraryPanel {
       ['Version', status.version],
     ];
     const { reencoding } = status;
-    fill(this.#facts, h('dl', { class: 'facts' }, rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
-      reencoding && h('p', { class: 'note' }, `On the way to the model ${reencoding.model}: ${number(reencoding.done)} of ${number(reencoding.images)}.`),
-      status.roots.length > 0 && [h('h3', {}, 'Folders'), h('ul', { class: 'roots' }, status.roots.map(root))]);
+    fill(
+      this.#facts,
+      h(
+        'dl',
+        { class: 'facts' },
+        rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+      ),
+      reencoding &&
+        h(
+          'p',
+          { class: 'note' },
+          `On the way to the model ${reencoding.model}: ${number(reencoding.done)} of ${number(reencoding.images)}.`,
+        ),
+      status.roots.length > 0 && [h('h3', {}, 'Folders'), h('ul', { class: 'roots' }, status.roots.map(root))],
+    );
   }
 
   /** @param {Status} status */
   #drawForm(status) {
     const error = h('p', { class: 'form-error', role: 'alert' });
-    fill(this.#form,
-      status.may_index_new_folders ? [h('h3', {}, 'Add a folder'), this.indexForm('index-path')]
+    fill(
+      this.#form,
+      status.may_index_new_folders
+        ? [h('h3', {}, 'Add a folder'), this.indexForm('index-path')]
         : h('p', { class: 'quiet' }, 'New folders are added where the server runs: visionquery index FOLDER'),
-      status.roots.length > 0 && h('button', {
-        type: 'button', class: 'button is-wide', 'data-testid': status.may_index_new_folders ? 'index-update' : 'index-start',
-        onclick: () => this.#start([], error),
-      }, icon('refresh'), 'Bring all folders up to date'), error);
+      status.roots.length > 0 &&
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button is-wide',
+            'data-testid': status.may_index_new_folders ? 'index-update' : 'index-start',
+            onclick: () => this.#start([], error),
+          },
+          icon('refresh'),
+          'Bring all folders up to date',
+        ),
+      error,
+    );
   }
 
   #drawJob() {
@@ -147,13 +199,30 @@ export class LibraryPanel {
     const bar = h('progress', { max: job.total || 1, 'aria-label': 'Indexing' });
     if (!isCounting) bar.value = job.done;
     return [
-      h('h3', {}, job.state === 'waiting' ? 'Waiting for its turn' : isCounting ? 'Looking for pictures' : 'Indexing'),
-      h('p', { class: 'job-paths' }, job.paths.join(', ')), bar,
-      h('div', { class: 'job-numbers' },
+      h(
+        'h3',
+        {},
+        job.state === 'waiting' ? 'Waiting for its turn' : isCounting ? 'Looking for pictures' : 'Indexing',
+      ),
+      h('p', { class: 'job-paths' }, job.paths.join(', ')),
+      bar,
+      h(
+        'div',
+        { class: 'job-numbers' },
         h('span', {}, isCounting ? '' : `${number(job.done)} of ${number(job.total)}`),
         h('span', {}, speed >= 0.05 ? `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} images/s` : ''),
-        h('span', {}, left !== null && job.state === 'running' ? `${duration(left)} left` : '')),
-      h('button', { type: 'button', class: 'button is-wide', 'data-testid': 'job-cancel', onclick: () => void this.jobs.cancel(job.job_id).catch(() => {}) }, 'Cancel'),
+        h('span', {}, left !== null && job.state === 'running' ? `${duration(left)} left` : ''),
+      ),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'button is-wide',
+          'data-testid': 'job-cancel',
+          onclick: () => void this.jobs.cancel(job.job_id).catch(() => {}),
+        },
+        'Cancel',
+      ),
     ];
   }
 
@@ -175,30 +244,60 @@ export class LibraryPanel {
 /** @param {import('./types.js').Root} root */
 function root({ location, present, files, skipped }) {
   const says = present ? plural(files, 'file') : 'not here now';
-  return h('li', { class: present ? '' : 'is-missing' }, icon('folder'),
+  return h(
+    'li',
+    { class: present ? '' : 'is-missing' },
+    icon('folder'),
     h('span', { class: 'place', title: location }, h('small', {}, `${folderOf(location)}/`), fileName(location)),
-    h('span', { class: 'count' }, skipped ? `${says}, ${number(skipped)} skipped` : says));
+    h('span', { class: 'count' }, skipped ? `${says}, ${number(skipped)} skipped` : says),
+  );
 }
 
 /** @param {Report} report @returns {string} */
 function summary(report) {
   const parts = [
-    [report.added, 'added'], [report.updated, 'updated'], [report.reused, 'recognised'], [report.removed, 'removed'], [report.skipped.length, 'skipped'],
-  ].filter(([count]) => count).map(([count, word]) => `${number(Number(count))} ${word}`);
+    [report.added, 'added'],
+    [report.updated, 'updated'],
+    [report.reused, 'recognised'],
+    [report.removed, 'removed'],
+    [report.skipped.length, 'skipped'],
+  ]
+    .filter(([count]) => count)
+    .map(([count, word]) => `${number(Number(count))} ${word}`);
   return parts.length ? `Indexed: ${parts.join(', ')}` : 'Everything was up to date';
 }
 
 /** @param {Job} job */
 function ended({ state, report, problem }) {
-  const title = { done: 'Up to date', failed: 'Indexing ended early', cancelled: 'Cancelled' }[/** @type {'done'} */ (state)];
+  const title = { done: 'Up to date', failed: 'Indexing ended early', cancelled: 'Cancelled' }[
+    /** @type {'done'} */ (state)
+  ];
   return [
     h('h3', {}, title),
-    h('p', {}, report ? `${summary(report)}. The library holds ${plural(report.images, 'picture')}.`
-      : problem?.detail ?? (state === 'cancelled' ? 'What was done is kept.' : 'The server was started anew meanwhile.')),
+    h(
+      'p',
+      {},
+      report
+        ? `${summary(report)}. The library holds ${plural(report.images, 'picture')}.`
+        : (problem?.detail ??
+            (state === 'cancelled' ? 'What was done is kept.' : 'The server was started anew meanwhile.')),
+    ),
     report?.notes.map((note) => h('p', { class: 'note' }, note)),
-    report && report.skipped.length > 0 && h('details', { class: 'more', 'data-testid': 'job-skipped' },
-      h('summary', {}, `${plural(report.skipped.length, 'file')} skipped`),
-      h('ul', { class: 'skipped' }, report.skipped.slice(0, SHOWN_SKIPPED).map(({ path, reason }) => h('li', {}, h('code', {}, path), h('span', {}, reason))),
-        report.skipped.length > SHOWN_SKIPPED && h('li', {}, `and ${number(report.skipped.length - SHOWN_SKIPPED)} more`))),
+    report &&
+      report.skipped.length > 0 &&
+      h(
+        'details',
+        { class: 'more', 'data-testid': 'job-skipped' },
+        h('summary', {}, `${plural(report.skipped.length, 'file')} skipped`),
+        h(
+          'ul',
+          { class: 'skipped' },
+          report.skipped
+            .slice(0, SHOWN_SKIPPED)
+            .map(({ path, reason }) => h('li', {}, h('code', {}, path), h('span', {}, reason))),
+          report.skipped.length > SHOWN_SKIPPED &&
+            h('li', {}, `and ${number(report.skipped.length - SHOWN_SKIPPED)} more`),
+        ),
+      ),
   ];
 }

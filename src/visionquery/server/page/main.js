@@ -38,10 +38,16 @@ const jobs = new Jobs();
 const library = new LibraryPanel(jobs, refresh);
 const filters = new Filters(state);
 const summary = new Summary({
-  state, indexForm: (id) => library.indexForm(id),
+  state,
+  indexForm: (id) => library.indexForm(id),
   onAnyFilter: (fields) => void filters.chooseNone(fields),
 });
-const box = new Box({ state, history: searches, onSubmit: () => asking.flush(), onLeaveDown: () => grid.goTo(grid.current) });
+const box = new Box({
+  state,
+  history: searches,
+  onSubmit: () => asking.flush(),
+  onLeaveDown: () => grid.goTo(grid.current),
+});
 const viewer = new Viewer({ state, grid, actions, selection });
 const banner = byId('banner', HTMLElement);
 const beyond = byId('beyond', HTMLElement);
@@ -117,13 +123,20 @@ function showBanner(status, says, seconds, retry) {
     left -= 1;
   };
   const text = status === 0 ? 'The server does not answer. Is it still running?' : says;
-  fill(banner, h('p', { 'data-testid': 'error', role: 'alert' }, text), count,
-    h('button', { type: 'button', class: 'button', onclick: retry }, 'Try now'));
+  fill(
+    banner,
+    h('p', { 'data-testid': 'error', role: 'alert' }, text),
+    count,
+    h('button', { type: 'button', class: 'button', onclick: retry }, 'Try now'),
+  );
   banner.hidden = false;
   draw();
   countdown = setInterval(draw, 1000);
-  if (!grid.results) summary.showWaiting(status === 0 ? 'The server does not answer' : 'Too much at once', status === 0
-    ? 'Start it with visionquery serve; this page goes on by itself once it is back.' : says);
+  if (!grid.results)
+    summary.showWaiting(
+      status === 0 ? 'The server does not answer' : 'Too much at once',
+      status === 0 ? 'Start it with visionquery serve; this page goes on by itself once it is back.' : says,
+    );
 }
 
 /** A library that fills for the first time shows what it has, long before the job is over. */
@@ -181,9 +194,13 @@ async function start() {
   if (!state.view.image && matchMedia('(pointer: fine)').matches) box.input.focus({ preventScroll: true });
   await attachToken();
   asking.start();
-  void library.load().then((status) => {
-    if (!status.images && grid.results && !state.view.q.trim()) summary.show(grid.results.answer, state.view, status);
-  }).catch(() => {});
+  void library
+    .load()
+    .then((status) => {
+      if (!status.images && grid.results && !state.view.q.trim())
+        summary.show(grid.results.answer, state.view, status);
+    })
+    .catch(() => {});
   void filters.load().catch(() => {});
   void jobs.load();
 }

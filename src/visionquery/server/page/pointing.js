@@ -44,7 +44,8 @@ export function attachPointing(grid, selection, onOpen) {
     const onTick = event.target instanceof Element && event.target.closest('.tile-tick');
     const isTouch = /** @type {PointerEvent} */ (event).pointerType === 'touch';
     if (event.shiftKey && selection.anchor >= 0) void selectTo(grid, selection, index);
-    else if (onTick || event.shiftKey || event.ctrlKey || event.metaKey || (isTouch && selection.size)) toggle(grid, selection, index);
+    else if (onTick || event.shiftKey || event.ctrlKey || event.metaKey || (isTouch && selection.size))
+      toggle(grid, selection, index);
     else onOpen(index);
   });
 }

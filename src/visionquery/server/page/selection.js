@@ -66,16 +66,21 @@ const COLUMNS = /** @type {const} */ (['path', 'image_id', 'width', 'height', 't
  * @returns {string}
  */
 export function asCsv(hits) {
-  const lines = hits.flatMap((hit) => placesOf(hit).map((path) => {
-    const confidence = hit.score === null ? '' : hit.confidence;
-    return COLUMNS.map((name) => cell({ ...hit, path, confidence }[name])).join(',');
-  }));
+  const lines = hits.flatMap((hit) =>
+    placesOf(hit).map((path) => {
+      const confidence = hit.score === null ? '' : hit.confidence;
+      return COLUMNS.map((name) => cell({ ...hit, path, confidence }[name])).join(',');
+    }),
+  );
   return [COLUMNS.join(','), ...lines, ''].join('\r\n');
 }
 
 /** @param {Hit[]} hits @returns {string} one path per line, one per picture */
 export function asPaths(hits) {
-  return hits.map((hit) => hit.path).filter(Boolean).join('\n');
+  return hits
+    .map((hit) => hit.path)
+    .filter(Boolean)
+    .join('\n');
 }
 
 /** @param {Hit} hit @returns {(string|null)[]} */
@@ -100,15 +105,38 @@ export function attachSelectionBar(selection) {
   const bar = byId('selection', HTMLElement);
   const count = h('strong', { class: 'selection-count', role: 'status' });
   /** @param {string} label @param {string} symbol @param {() => void} act @param {string} testid */
-  const action = (label, symbol, act, testid) => h('button', {
-    type: 'button', class: 'bar-button', 'data-testid': testid, onclick: act, title: label,
-  }, icon(symbol), h('span', {}, label));
-  fill(bar, count,
-    action('Copy paths', 'copy', () => copyText(asPaths(selection.hits), plural(selection.size, 'path')), 'copy-paths'),
+  const action = (label, symbol, act, testid) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'bar-button',
+        'data-testid': testid,
+        onclick: act,
+        title: label,
+      },
+      icon(symbol),
+      h('span', {}, label),
+    );
+  fill(
+    bar,
+    count,
+    action(
+      'Copy paths',
+      'copy',
+      () => copyText(asPaths(selection.hits), plural(selection.size, 'path')),
+      'copy-paths',
+    ),
     action('Text', 'text', () => save('pictures.txt', 'text/plain', `${asPaths(selection.hits)}\n`), 'export-text'),
     action('CSV', 'table', () => save('pictures.csv', 'text/csv', asCsv(selection.hits)), 'export-csv'),
-    action('JSON', 'braces', () => save('pictures.json', 'application/json', JSON.stringify(selection.hits, null, 2)), 'export-json'),
-    action('Clear', 'close', () => selection.clear(), 'selection-clear'));
+    action(
+      'JSON',
+      'braces',
+      () => save('pictures.json', 'application/json', JSON.stringify(selection.hits, null, 2)),
+      'export-json',
+    ),
+    action('Clear', 'close', () => selection.clear(), 'selection-clear'),
+  );
   selection.listen(() => {
     count.textContent = `${number(selection.size)} selected`;
     bar.hidden = selection.size === 0;

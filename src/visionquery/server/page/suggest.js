@@ -38,7 +38,10 @@ export class Suggestions {
     const sections = this.#sections();
     this.#options = [];
     this.#active = -1;
-    fill(this.list, sections.map(({ title, entries, clear }) => this.#section(title, entries, clear)));
+    fill(
+      this.list,
+      sections.map(({ title, entries, clear }) => this.#section(title, entries, clear)),
+    );
     this.list.hidden = this.#options.length === 0;
     this.#point();
   }
@@ -83,9 +86,14 @@ export class Suggestions {
     const recent = this.history.recent.filter((q) => !saved.includes(q) && fits(q)).slice(0, SHOWN);
     const kept = saved.filter(fits).slice(0, SHOWN);
     const sections = [];
-    if (kept.length) sections.push({ title: 'Saved', entries: kept.map((q) => ({ q, symbol: 'star', isOwn: true })) });
+    if (kept.length)
+      sections.push({ title: 'Saved', entries: kept.map((q) => ({ q, symbol: 'star', isOwn: true })) });
     if (recent.length) {
-      sections.push({ title: 'Recent', entries: recent.map((q) => ({ q, symbol: 'clock', isOwn: true })), clear: true });
+      sections.push({
+        title: 'Recent',
+        entries: recent.map((q) => ({ q, symbol: 'clock', isOwn: true })),
+        clear: true,
+      });
     }
     if (sections.length || text) return sections;
     return [{ title: 'For example', entries: EXAMPLES.map((q) => ({ q, symbol: 'search', isOwn: false })) }];
@@ -93,21 +101,51 @@ export class Suggestions {
 
   /** @param {string} title @param {Entry[]} entries @param {boolean} [clear] */
   #section(title, entries, clear) {
-    return h('div', { class: 'suggest-section', role: 'group', 'aria-label': title },
-      h('div', { class: 'suggest-title', role: 'presentation' }, h('span', {}, title),
-        clear && h('button', { type: 'button', class: 'text-button', tabindex: '-1', onclick: () => this.history.clearRecent() }, 'Clear all')),
-      entries.map((entry) => this.#row(entry)));
+    return h(
+      'div',
+      { class: 'suggest-section', role: 'group', 'aria-label': title },
+      h(
+        'div',
+        { class: 'suggest-title', role: 'presentation' },
+        h('span', {}, title),
+        clear &&
+          h(
+            'button',
+            { type: 'button', class: 'text-button', tabindex: '-1', onclick: () => this.history.clearRecent() },
+            'Clear all',
+          ),
+      ),
+      entries.map((entry) => this.#row(entry)),
+    );
   }
 
   /** @param {Entry} entry */
   #row({ q, symbol, isOwn }) {
-    const option = h('div', {
-      class: 'suggest-option', role: 'option', id: `suggestion-${this.#options.length}`,
-      'aria-selected': 'false', 'data-query': q, onclick: () => this.onChoose(q),
-    }, icon(symbol), h('span', {}, q));
+    const option = h(
+      'div',
+      {
+        class: 'suggest-option',
+        role: 'option',
+        id: `suggestion-${this.#options.length}`,
+        'aria-selected': 'false',
+        'data-query': q,
+        onclick: () => this.onChoose(q),
+      },
+      icon(symbol),
+      h('span', {}, q),
+    );
     this.#options.push(option);
-    return h('div', { class: 'suggest-row', role: 'presentation' }, option,
-      isOwn && iconButton('close', `Delete ${q}`, { tabindex: '-1', class: 'icon-button is-small', onclick: () => this.history.forget(q) }));
+    return h(
+      'div',
+      { class: 'suggest-row', role: 'presentation' },
+      option,
+      isOwn &&
+        iconButton('close', `Delete ${q}`, {
+          tabindex: '-1',
+          class: 'icon-button is-small',
+          onclick: () => this.history.forget(q),
+        }),
+    );
   }
 
   #point() {

@@ -24,7 +24,8 @@ export class Summary {
     this.indexForm = indexForm;
     this.onAnyFilter = onAnyFilter;
     this.sorts = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll('#sort input')]);
-    for (const input of this.sorts) input.addEventListener('change', () => state.go({ sort: input.value === 'relevance' ? '' : input.value }));
+    for (const input of this.sorts)
+      input.addEventListener('change', () => state.go({ sort: input.value === 'relevance' ? '' : input.value }));
     state.listen((view) => this.#drawSort(view));
     this.#drawSort(state.view);
   }
@@ -39,9 +40,19 @@ export class Summary {
   show(answer, view, status) {
     const isBrowsing = !view.q.trim();
     const count = plural(answer.total, 'picture');
-    fill(this.#line, h('strong', {}, count), dot(), milliseconds(answer.seconds), dot(), answer.model,
+    fill(
+      this.#line,
+      h('strong', {}, count),
+      dot(),
+      milliseconds(answer.seconds),
+      dot(),
+      answer.model,
       isBrowsing && !view.sort && [dot(), 'newest first'],
-      !answer.exact && [dot(), h('span', { title: 'Not every picture was compared, to save time.' }, 'approximate')]);
+      !answer.exact && [
+        dot(),
+        h('span', { title: 'Not every picture was compared, to save time.' }, 'approximate'),
+      ],
+    );
     this.#say(answer.total || isBrowsing ? count : 'Nothing here fits');
     byId('sort', HTMLElement).hidden = answer.total < 2;
     byId('controls', HTMLElement).hidden = isBrowsing && !answer.total;
@@ -58,8 +69,16 @@ export class Summary {
   showUploadGone() {
     this.#clearLine();
     this.#draw('picture', 'That picture is not here any more', [
-      h('p', {}, 'This search was made with a picture you dropped. Only this browser kept it, and it has been cleared.'),
-      h('button', { type: 'button', class: 'button is-primary', onclick: () => byId('upload', HTMLButtonElement).click() }, 'Choose it again'),
+      h(
+        'p',
+        {},
+        'This search was made with a picture you dropped. Only this browser kept it, and it has been cleared.',
+      ),
+      h(
+        'button',
+        { type: 'button', class: 'button is-primary', onclick: () => byId('upload', HTMLButtonElement).click() },
+        'Choose it again',
+      ),
     ]);
   }
 
@@ -91,9 +110,19 @@ export class Summary {
   #showEmptyLibrary(status) {
     const mayAdd = status?.may_index_new_folders ?? false;
     this.#draw('library', 'No pictures yet', [
-      h('p', {}, 'Point VisionQuery at a folder. It looks at every picture once, here on this machine; then you find them by what they show.'),
-      mayAdd ? this.indexForm('first-path')
-        : h('p', { class: 'quiet' }, 'On the machine where the server runs: ', h('code', {}, 'visionquery index ~/Pictures')),
+      h(
+        'p',
+        {},
+        'Point VisionQuery at a folder. It looks at every picture once, here on this machine; then you find them by what they show.',
+      ),
+      mayAdd
+        ? this.indexForm('first-path')
+        : h(
+            'p',
+            { class: 'quiet' },
+            'On the machine where the server runs: ',
+            h('code', {}, 'visionquery index ~/Pictures'),
+          ),
     ]);
   }
 
@@ -102,14 +131,21 @@ export class Summary {
     const filters = parts.filter((part) => part.kind === 'filter');
     const onlyFilters = filters.length === parts.length;
     const title = onlyFilters ? 'No picture passes these filters' : 'Nothing here fits';
-    const says = onlyFilters ? 'Take one away, or make it wider.'
-      : usesUpload(q) ? 'No picture of this library looks like that one.'
-        : closest.length ? 'No picture of this library shows that, as far as the model can see. What comes closest is below.'
+    const says = onlyFilters
+      ? 'Take one away, or make it wider.'
+      : usesUpload(q)
+        ? 'No picture of this library looks like that one.'
+        : closest.length
+          ? 'No picture of this library shows that, as far as the model can see. What comes closest is below.'
           : 'No picture of this library shows that, as far as the model can see.';
     this.#draw('search', title, [
       h('p', {}, says),
-      filters.length > 0 && h('button', { type: 'button', class: 'button', onclick: () => this.onAnyFilter(FIELDS) },
-        parts.length > filters.length ? 'Search without the filters' : 'Take all filters away'),
+      filters.length > 0 &&
+        h(
+          'button',
+          { type: 'button', class: 'button', onclick: () => this.onAnyFilter(FIELDS) },
+          parts.length > filters.length ? 'Search without the filters' : 'Take all filters away',
+        ),
     ]);
   }
 

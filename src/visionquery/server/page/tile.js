@@ -17,18 +17,30 @@ let dress;
 /** @returns {HTMLElement} what all tiles are copies of: copying is far cheaper than making */
 function plainTile() {
   return (plain ??= h(
-    'div', { class: 'tile', role: 'listitem', 'data-testid': 'tile' },
-    h('a', { class: 'tile-open', tabindex: '-1', draggable: 'false' },
-      h('img', { alt: '', decoding: 'async', draggable: 'false' })),
+    'div',
+    { class: 'tile', role: 'listitem', 'data-testid': 'tile' },
+    h(
+      'a',
+      { class: 'tile-open', tabindex: '-1', draggable: 'false' },
+      h('img', { alt: '', decoding: 'async', draggable: 'false' }),
+    ),
   ));
 }
 
 /** @returns {HTMLElement} what lies on a picture; a place that is raced past never gets it */
 function dressing() {
-  return (dress ??= h('div', {},
-    h('span', { class: 'tile-foot', 'aria-hidden': 'true' }, h('span', { class: 'tile-name' }), h('span', { class: 'tile-percent' })),
+  return (dress ??= h(
+    'div',
+    {},
+    h(
+      'span',
+      { class: 'tile-foot', 'aria-hidden': 'true' },
+      h('span', { class: 'tile-name' }),
+      h('span', { class: 'tile-percent' }),
+    ),
     h('span', { class: 'tile-sure', 'aria-hidden': 'true' }, h('i')),
-    h('button', { class: 'tile-tick', type: 'button', role: 'checkbox', tabindex: '-1', 'aria-checked': 'false' })));
+    h('button', { class: 'tile-tick', type: 'button', role: 'checkbox', tabindex: '-1', 'aria-checked': 'false' }),
+  ));
 }
 
 export class Tile {

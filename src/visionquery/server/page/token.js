@@ -9,9 +9,12 @@ let asking = null;
 
 /** Be ready to ask; and use the token in the address, if one is there, before anything else. */
 export async function attachToken() {
-  onTokenNeeded(() => (asking ??= ask().finally(() => {
-    asking = null;
-  })));
+  onTokenNeeded(
+    () =>
+      (asking ??= ask().finally(() => {
+        asking = null;
+      })),
+  );
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   if (!token) return;
   // It is not left where it could be copied along with the address.
@@ -28,25 +31,38 @@ async function enter(token) {
 function ask() {
   const dialog = byId('token-dialog', HTMLDialogElement);
   const input = h('input', {
-    type: 'password', class: 'field', 'data-testid': 'token-input', autocomplete: 'current-password', id: 'token-input',
-    'aria-describedby': 'token-error', required: true,
+    type: 'password',
+    class: 'field',
+    'data-testid': 'token-input',
+    autocomplete: 'current-password',
+    id: 'token-input',
+    'aria-describedby': 'token-error',
+    required: true,
   });
   const error = h('p', { class: 'form-error', id: 'token-error', role: 'alert' });
   return new Promise((resolve) => {
-    const form = h('form', { method: 'dialog', onsubmit: async (/** @type {SubmitEvent} */ event) => {
-      event.preventDefault();
-      try {
-        await enter(input.value);
-        dialog.close();
-        resolve();
-      } catch (problem) {
-        error.textContent = problem instanceof ApiError ? problem.message : 'That did not work.';
-        input.select();
-      }
-    } },
-    h('p', {}, 'This library is for those who have its token. Whoever started the server has it.'),
-    h('label', { class: 'label', for: 'token-input' }, 'Token'), input, error,
-    h('button', { type: 'submit', class: 'button is-primary is-wide' }, 'Enter'));
+    const form = h(
+      'form',
+      {
+        method: 'dialog',
+        onsubmit: async (/** @type {SubmitEvent} */ event) => {
+          event.preventDefault();
+          try {
+            await enter(input.value);
+            dialog.close();
+            resolve();
+          } catch (problem) {
+            error.textContent = problem instanceof ApiError ? problem.message : 'That did not work.';
+            input.select();
+          }
+        },
+      },
+      h('p', {}, 'This library is for those who have its token. Whoever started the server has it.'),
+      h('label', { class: 'label', for: 'token-input' }, 'Token'),
+      input,
+      error,
+      h('button', { type: 'submit', class: 'button is-primary is-wide' }, 'Enter'),
+    );
     fill(dialog, dialogHead(dialog, 'This library is locked'), form);
     dialog.querySelector('.icon-button')?.remove(); // There is nothing behind it to go back to.
     dialog.addEventListener('cancel', (event) => event.preventDefault());

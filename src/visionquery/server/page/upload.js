@@ -15,7 +15,9 @@ export class Uploads {
 
   /** @param {Blob} blob @returns {Promise<string>} its key */
   async keep(blob) {
-    const key = Array.from(crypto.getRandomValues(new Uint8Array(5)), (byte) => byte.toString(36).padStart(2, '0')).join('');
+    const key = Array.from(crypto.getRandomValues(new Uint8Array(5)), (byte) =>
+      byte.toString(36).padStart(2, '0'),
+    ).join('');
     this.#here.set(key, blob);
     try {
       await inStore('readwrite', (store) => store.put({ key, blob, at: Date.now() }));
@@ -56,7 +58,8 @@ export function attachPictureInputs(onPicture) {
       return;
     }
     const blob = await shrunk(file);
-    if (blob.size > MOST_BYTES) toast('That picture has more than 20 MB; make it smaller first.', { isError: true });
+    if (blob.size > MOST_BYTES)
+      toast('That picture has more than 20 MB; make it smaller first.', { isError: true });
     else onPicture(blob);
   };
   input.addEventListener('change', () => {
@@ -113,7 +116,8 @@ async function shrunk(file) {
     const bitmap = await createImageBitmap(file, { imageOrientation: 'from-image' });
     const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
     const canvas = h('canvas', {
-      width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale)),
+      width: Math.max(1, Math.round(bitmap.width * scale)),
+      height: Math.max(1, Math.round(bitmap.height * scale)),
     });
     const context = canvas.getContext('2d');
     if (!context) return file;
@@ -131,7 +135,8 @@ async function shrunk(file) {
 /** @returns {Promise<IDBDatabase>} */
 function database() {
   const opening = indexedDB.open('visionquery', 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: 'key' }).createIndex('at', 'at');
+  opening.onupgradeneeded = () =>
+    opening.result.createObjectStore(STORE, { keyPath: 'key' }).createIndex('at', 'at');
   return outcome(opening);
 }
 

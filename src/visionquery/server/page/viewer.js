@@ -25,8 +25,16 @@ export class Viewer {
   #frame = h('figure', { class: 'viewer-frame' }, this.#small, this.#large);
   #gone = h('p', { class: 'viewer-gone', hidden: true, role: 'status' });
   #counter = h('span', { class: 'viewer-counter', role: 'status' });
-  #previous = iconButton('left', 'Previous picture (←)', { class: 'icon-button viewer-side is-left', 'data-testid': 'viewer-previous', onclick: () => this.step(-1) });
-  #next = iconButton('right', 'Next picture (→)', { class: 'icon-button viewer-side is-right', 'data-testid': 'viewer-next', onclick: () => this.step(1) });
+  #previous = iconButton('left', 'Previous picture (←)', {
+    class: 'icon-button viewer-side is-left',
+    'data-testid': 'viewer-previous',
+    onclick: () => this.step(-1),
+  });
+  #next = iconButton('right', 'Next picture (→)', {
+    class: 'icon-button viewer-side is-right',
+    'data-testid': 'viewer-next',
+    onclick: () => this.step(1),
+  });
   #stage = h('div', { class: 'viewer-stage' }, this.#frame, this.#gone, this.#previous, this.#next);
 
   /**
@@ -39,7 +47,12 @@ export class Viewer {
     this.selection = selection;
     this.details = new Details(actions, () => this.#showGone('This picture is not in the library any more.', true));
     this.draw = new BoxDraw(this.#frame, (box) => actions.likePart(this.#id, box));
-    this.zoom = new Zoom(this.#stage, this.#frame, () => this.draw.isOpen, (step) => this.step(step));
+    this.zoom = new Zoom(
+      this.#stage,
+      this.#frame,
+      () => this.draw.isOpen,
+      (step) => this.step(step),
+    );
     this.#build();
     this.#listen();
     if (state.view.image) this.#open(state.view.image);
@@ -111,19 +124,52 @@ export class Viewer {
   #build() {
     if (localStorage.getItem(PANEL) === 'hidden') this.dialog.classList.add('has-no-panel');
     /** @param {string} symbol @param {string} label @param {string} testid @param {() => void} act */
-    const action = (symbol, label, testid, act) => iconButton(symbol, label, { 'data-testid': testid, onclick: act });
+    const action = (symbol, label, testid, act) =>
+      iconButton(symbol, label, { 'data-testid': testid, onclick: act });
     const withHit = (/** @type {(hit: Hit) => void} */ act) => () => this.#hit && act(this.#hit);
-    this.select = action('tick', 'Select (x)', 'select', withHit((hit) => this.selection.toggle(hit, this.#index)));
+    this.select = action(
+      'tick',
+      'Select (x)',
+      'select',
+      withHit((hit) => this.selection.toggle(hit, this.#index)),
+    );
     this.select.setAttribute('aria-pressed', 'false');
     this.panelButton = action('info', 'Information (i)', 'viewer-info', () => this.togglePanel());
-    this.openOriginal = h('a', { class: 'icon-button', target: '_blank', rel: 'noopener', title: 'Open the original', 'aria-label': 'Open the original in a new tab', 'data-testid': 'open-original' }, icon('open'));
-    const bar = h('div', { class: 'viewer-bar', role: 'toolbar', 'aria-label': 'Picture' },
-      action('close', 'Close (Escape)', 'viewer-close', () => this.state.closeImage()), this.#counter,
+    this.openOriginal = h(
+      'a',
+      {
+        class: 'icon-button',
+        target: '_blank',
+        rel: 'noopener',
+        title: 'Open the original',
+        'aria-label': 'Open the original in a new tab',
+        'data-testid': 'open-original',
+      },
+      icon('open'),
+    );
+    const bar = h(
+      'div',
+      { class: 'viewer-bar', role: 'toolbar', 'aria-label': 'Picture' },
+      action('close', 'Close (Escape)', 'viewer-close', () => this.state.closeImage()),
+      this.#counter,
       h('span', { class: 'spacer' }),
       action('frame', 'Search by a part (b)', 'draw-box', () => this.toggleDraw()),
-      action('copy', 'Copy the path (c)', 'copy-path', withHit((hit) => this.actions.copyPath(hit))),
-      action('download', 'Download (d)', 'download', withHit((hit) => void this.actions.download(hit))),
-      this.openOriginal, this.select, this.panelButton);
+      action(
+        'copy',
+        'Copy the path (c)',
+        'copy-path',
+        withHit((hit) => this.actions.copyPath(hit)),
+      ),
+      action(
+        'download',
+        'Download (d)',
+        'download',
+        withHit((hit) => void this.actions.download(hit)),
+      ),
+      this.openOriginal,
+      this.select,
+      this.panelButton,
+    );
     const panel = h('aside', { class: 'viewer-panel', 'aria-label': 'About this picture' }, this.details.element);
     fill(this.dialog, this.#stage, bar, panel);
     this.#drawPanelButton();
@@ -147,7 +193,12 @@ export class Viewer {
       this.#large.classList.add('is-here');
       this.#prefetch();
     });
-    this.#large.addEventListener('error', () => this.#large.hasAttribute('src') && this.#showGone('The file of this picture cannot be shown: it is gone, or it has changed.'));
+    this.#large.addEventListener(
+      'error',
+      () =>
+        this.#large.hasAttribute('src') &&
+        this.#showGone('The file of this picture cannot be shown: it is gone, or it has changed.'),
+    );
     new ResizeObserver(() => this.#fit()).observe(this.#stage);
   }
 
@@ -273,7 +324,8 @@ export class Viewer {
     const isClosest = isKnown && this.#index >= results.total;
     const place = isClosest ? this.#index - results.total : this.#index;
     this.#counter.textContent = isKnown
-      ? `${isClosest ? 'Closest ' : ''}${number(place + 1)} of ${number(isClosest ? results.closest.length : results.total)}` : '';
+      ? `${isClosest ? 'Closest ' : ''}${number(place + 1)} of ${number(isClosest ? results.closest.length : results.total)}`
+      : '';
     this.#previous.hidden = !isKnown || this.#index === 0;
     this.#next.hidden = !isKnown || this.#index >= results.length - 1;
   }

@@ -69,7 +69,8 @@ export class Zoom {
 
   /** @param {PointerEvent} event */
   #down(event) {
-    if (this.isBusy() || event.button !== 0 || (event.target instanceof Element && event.target.closest('button'))) return;
+    if (this.isBusy() || event.button !== 0 || (event.target instanceof Element && event.target.closest('button')))
+      return;
     this.#pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     this.#start = { x: event.clientX, y: event.clientY };
     this.#wasPinched = this.#pointers.size > 1;
@@ -124,7 +125,8 @@ export class Zoom {
     const roomY = Math.max(0, (this.frame.offsetHeight * this.#scale - this.stage.clientHeight) / 2);
     this.#x = Math.min(roomX, Math.max(-roomX, this.#x));
     this.#y = Math.min(roomY, Math.max(-roomY, this.#y));
-    this.frame.style.transform = this.#scale === 1 ? '' : `translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`;
+    this.frame.style.transform =
+      this.#scale === 1 ? '' : `translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`;
     this.stage.classList.toggle('is-zoomed', this.isZoomed);
   }
 }
