@@ -1,12 +1,18 @@
 """What many tests stand on: a generated model of colours, pictures that it understands, and,
 where they are, the shared real model and photographs."""
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 
+from visionquery import Library
+from visionquery.server import ServerSettings, create_app
+from visionquery.server.running import address_of, listen
 from visionquery.testing.tiny_model import make_tiny_model
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -77,3 +83,36 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub-cache"))
     monkeypatch.setenv("COLUMNS", "100")
     return library
+
+
+class Running:
+    """A server on a thread of its own, for the length of a block."""
+
+    def __init__(self, library: Library, settings: ServerSettings) -> None:
+        self._socket = listen(settings)
+        app = create_app(library, settings)
+        config = uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=2)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.01)
+        return address_of(self._socket).rstrip("/")
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        self._socket.close()
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def running() -> type[Running]:
+    """What runs a server on a real socket: `with running(library, settings) as address`."""
+    return Running

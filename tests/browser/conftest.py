@@ -5,22 +5,18 @@ a few made pictures with the facts that filters need, and one whose name is mark
 """
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from visionquery import Library
 from visionquery.cli.demo import PHOTOGRAPHS, _photographs
-from visionquery.server import ServerSettings, create_app
-from visionquery.server.running import address_of, listen
+from visionquery.server import ServerSettings
 
 MARKUP = "<img src=x onerror=document.title='run'>.png"
 TOKEN = "a-token-that-nobody-guesses"
@@ -71,7 +67,7 @@ def save_made(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def served(running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The library of photographs, which no test changes."""
     folder = tmp_path_factory.mktemp("page")
     save_made(folder / "made")
@@ -81,42 +77,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         shutil.copy(source / name, folder / "photographs" / name)
     with Library.open(folder / "library", model="pocket", create=True) as library:
         library.add(folder / "photographs", folder / "made")
-        with serving(library, ServerSettings(port=0, thumbnails=folder / "thumbnails")) as address:
+        with running(library, ServerSettings(port=0, thumbnails=folder / "thumbnails")) as address:
             yield Site(address, library, folder)
-
-
-class serving:  # noqa: N801 - reads as a verb
-    """A server on a thread of its own, for the length of a block."""
-
-    def __init__(self, library: Library, settings: ServerSettings) -> None:
-        self._socket = listen(settings)
-        config = uvicorn.Config(
-            create_app(library, settings), log_level="error", ws="none",
-            timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
-        )
-
-    def __enter__(self) -> str:
-        self._thread.start()
-        deadline = time.monotonic() + 20
-        while not self._server.started:
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.01)
-        return address_of(self._socket).rstrip("/")
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(20)
-        self._socket.close()
-
-
-@pytest.fixture
-def serve():
-    """What runs a server: `with serve(library, settings) as address`."""
-    return serving
 
 
 @pytest.fixture

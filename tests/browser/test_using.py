@@ -183,9 +183,9 @@ def test_a_server_that_is_gone_is_told_and_comes_back(page: Page) -> None:
     expect(page.get_by_test_id("error")).to_be_hidden()
 
 
-def test_the_token_is_asked_for_once(context, served, serve, tmp_path: Path) -> None:
+def test_the_token_is_asked_for_once(context, served, running, tmp_path: Path) -> None:
     settings = ServerSettings(port=0, token=TOKEN, thumbnails=tmp_path)
-    with serve(served.library, settings) as address:
+    with running(served.library, settings) as address:
         page = context.new_page()
         page.goto(address)
         dialog = page.get_by_test_id("token-dialog")
@@ -202,9 +202,9 @@ def test_the_token_is_asked_for_once(context, served, serve, tmp_path: Path) -> 
         page.close()
 
 
-def test_a_token_in_the_address_is_taken_out(context, served, serve, tmp_path: Path) -> None:
+def test_a_token_in_the_address_is_taken_out(context, served, running, tmp_path: Path) -> None:
     settings = ServerSettings(port=0, token=TOKEN, thumbnails=tmp_path)
-    with serve(served.library, settings) as address:
+    with running(served.library, settings) as address:
         page = context.new_page()
         page.goto(f"{address}/#token={TOKEN}")
         expect(page.get_by_test_id("tile").first).to_be_visible()
@@ -212,7 +212,7 @@ def test_a_token_in_the_address_is_taken_out(context, served, serve, tmp_path: P
         page.close()
 
 
-def test_an_empty_library_is_filled_from_the_page(context, serve, tmp_path: Path) -> None:
+def test_an_empty_library_is_filled_from_the_page(context, running, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(30):
@@ -221,7 +221,7 @@ def test_an_empty_library_is_filled_from_the_page(context, serve, tmp_path: Path
     settings = ServerSettings(port=0, thumbnails=tmp_path / "thumbnails")
     with (
         Library.open(tmp_path / "library", model="pocket", create=True) as library,
-        serve(library, settings) as address,
+        running(library, settings) as address,
     ):
         page = context.new_page()
         page.goto(address)

@@ -45,11 +45,21 @@ export function onTokenNeeded(ask) {
 /** @typedef {Record<string, string|number|boolean|string[]|undefined>} Params */
 
 /**
+ * @typedef {object} Options
+ * @property {string} [method]
+ * @property {Params} [params]
+ * @property {unknown} [json] a body that is a document
+ * @property {Blob} [body] a body that is a file
+ * @property {AbortSignal} [signal]
+ * @property {boolean} [isSession] whether this is about the token itself
+ */
+
+/**
  * Ask the server and return its document.
  *
  * @template T
  * @param {string} path below the base of the API
- * @param {{method?: string, params?: Params, json?: unknown, body?: Blob, signal?: AbortSignal, isSession?: boolean}} [options]
+ * @param {Options} [options]
  * @returns {Promise<T>}
  */
 export async function call(path, options = {}) {
@@ -110,7 +120,7 @@ export function jobEvents(id) {
 
 /**
  * @param {string} path
- * @param {{method?: string, params?: Params, json?: unknown, body?: Blob, signal?: AbortSignal}} options
+ * @param {Options} options
  * @returns {Promise<Response>}
  */
 async function send(path, { method = 'GET', params = {}, json, body, signal }) {

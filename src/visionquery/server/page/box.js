@@ -33,7 +33,11 @@ export class Box {
   #clear = byId('clear', HTMLButtonElement);
 
   /**
-   * @param {{state: import('./state.js').State, history: import('./history.js').SearchHistory, onSubmit: () => void, onLeaveDown: () => void}} with_
+   * @param {object} with_
+   * @param {import('./state.js').State} with_.state
+   * @param {import('./history.js').SearchHistory} with_.history
+   * @param {() => void} with_.onSubmit
+   * @param {() => void} with_.onLeaveDown called when the keyboard goes on below the box
    */
   constructor({ state, history, onSubmit, onLeaveDown }) {
     this.state = state;

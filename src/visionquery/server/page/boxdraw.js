@@ -1,6 +1,6 @@
 /** A frame drawn on a picture, to search by just that part: by pointer, by touch, by keys. */
 
-import { fill, h, icon } from './dom.js';
+import { button, fill, h } from './dom.js';
 
 /** @typedef {{left: number, top: number, width: number, height: number}} Box in percent */
 
@@ -34,18 +34,12 @@ export class BoxDraw {
     this.bar = h(
       'div',
       { class: 'draw-box-bar' },
-      h(
-        'button',
-        {
-          type: 'button',
-          class: 'button is-primary',
-          'data-testid': 'draw-box-search',
-          onclick: () => this.#search(),
-        },
-        icon('search'),
-        'Search this part',
-      ),
-      h('button', { type: 'button', class: 'button', onclick: () => this.close() }, 'Cancel'),
+      button('Search this part', () => this.#search(), {
+        symbol: 'search',
+        class: 'button is-primary',
+        'data-testid': 'draw-box-search',
+      }),
+      button('Cancel', () => this.close()),
     );
     this.shade = h('div', { class: 'draw-box-shade' });
     fill(this.area, this.shade, this.rect, this.bar);

@@ -2,7 +2,7 @@
 
 import { ApiError, call, isAbort } from './api.js';
 import { copyText } from './dialogs.js';
-import { fill, h, icon, iconButton } from './dom.js';
+import { button, fill, h, iconButton } from './dom.js';
 import { fileName, folderOf, moment, number, percent, plural, size } from './format.js';
 import { usesUpload } from './state.js';
 
@@ -22,7 +22,10 @@ export class Details {
   #facts = h('section', { class: 'panel-section' });
   #places = h('section', { class: 'panel-section' });
 
-  /** @param {import('./actions.js').Actions} actions @param {() => void} onGone called when the library does not have it */
+  /**
+   * @param {import('./actions.js').Actions} actions
+   * @param {() => void} onGone called when the library does not have the picture
+   */
   constructor(actions, onGone) {
     this.actions = actions;
     this.onGone = onGone;
@@ -34,30 +37,17 @@ export class Details {
       h(
         'div',
         { class: 'panel-actions' },
-        h(
-          'button',
-          {
-            type: 'button',
-            class: 'button is-primary',
-            'data-testid': 'more-like-this',
-            title: 'More like this (s)',
-            onclick: () => actions.moreLike(this.id),
-          },
-          icon('similar'),
-          'More like this',
-        ),
-        h(
-          'button',
-          {
-            type: 'button',
-            class: 'button',
-            'data-testid': 'not-this',
-            title: 'Not this (n)',
-            onclick: () => actions.notThis(this.id),
-          },
-          icon('minus'),
-          'Not this',
-        ),
+        button('More like this', () => actions.moreLike(this.id), {
+          symbol: 'similar',
+          class: 'button is-primary',
+          title: 'More like this (s)',
+          'data-testid': 'more-like-this',
+        }),
+        button('Not this', () => void actions.notThis(this.id), {
+          symbol: 'minus',
+          title: 'Not this (n)',
+          'data-testid': 'not-this',
+        }),
       ),
       this.#why,
       this.#facts,
@@ -191,7 +181,7 @@ export class Details {
   #where({ latitude, longitude }) {
     if (latitude === null || longitude === null) return null;
     const numbers = `${latitude.toFixed(5)},${longitude.toFixed(5)}`;
-    const says = `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? 'S' : 'N'}, ${Math.abs(longitude).toFixed(4)}° ${longitude < 0 ? 'W' : 'E'}`;
+    const says = `${degrees(latitude, 'N', 'S')}, ${degrees(longitude, 'E', 'W')}`;
     return [
       h(
         'span',
@@ -258,4 +248,9 @@ function bar({ text, kind, excluded, confidence, words }) {
     !isFilter && gauge,
     words.length > 0 && h('small', {}, `its name or text says: ${words.join(', ')}`),
   );
+}
+
+/** @param {number} angle @param {string} above @param {string} below @returns {string} */
+function degrees(angle, above, below) {
+  return `${Math.abs(angle).toFixed(4)}° ${angle < 0 ? below : above}`;
 }

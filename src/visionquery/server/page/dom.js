@@ -74,6 +74,18 @@ export function iconButton(name, label, props = {}) {
 }
 
 /**
+ * Make a button with words on it.
+ *
+ * @param {string} label
+ * @param {() => void} act
+ * @param {{symbol?: string, [name: string]: any}} [props] `symbol` names an icon before the words
+ * @returns {HTMLButtonElement}
+ */
+export function button(label, act, { symbol, ...props } = {}) {
+  return h('button', { type: 'button', class: 'button', onclick: act, ...props }, symbol && icon(symbol), label);
+}
+
+/**
  * Return the element of the page with an id.
  *
  * @template {HTMLElement} T

@@ -39,7 +39,10 @@ export class Grid {
 
   /**
    * @param {HTMLElement} element
-   * @param {{state: import('./state.js').State, selection: import('./selection.js').Selection, topBar: () => number}} with_
+   * @param {object} with_
+   * @param {import('./state.js').State} with_.state
+   * @param {import('./selection.js').Selection} with_.selection
+   * @param {() => number} with_.topBar height of the bar that covers the top
    */
   constructor(element, { state, selection, topBar }) {
     this.element = element;

@@ -92,7 +92,12 @@ function onEscape(event, { box, grid, viewer, selection }) {
   else if (!isInBox && box.input.value) box.escape();
 }
 
-/** @param {KeyboardEvent} event @param {Doors} doors @param {HTMLDialogElement} sheet @returns {boolean} whether the key did something */
+/**
+ * @param {KeyboardEvent} event
+ * @param {Doors} doors
+ * @param {HTMLDialogElement} sheet
+ * @returns {boolean} whether the key did something
+ */
 function onKey(event, doors, sheet) {
   const { viewer } = doors;
   const other = document.querySelector('dialog:modal:not(#viewer), :popover-open');

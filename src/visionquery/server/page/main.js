@@ -40,7 +40,7 @@ const filters = new Filters(state);
 const summary = new Summary({
   state,
   indexForm: (id) => library.indexForm(id),
-  onAnyFilter: (fields) => void filters.chooseNone(fields),
+  onAnyFilter: (fields) => void filters.choose(fields),
 });
 const box = new Box({
   state,

@@ -104,44 +104,29 @@ function cell(value) {
 export function attachSelectionBar(selection) {
   const bar = byId('selection', HTMLElement);
   const count = h('strong', { class: 'selection-count', role: 'status' });
-  /** @param {string} label @param {string} symbol @param {() => void} act @param {string} testid */
-  const action = (label, symbol, act, testid) =>
-    h(
-      'button',
-      {
-        type: 'button',
-        class: 'bar-button',
-        'data-testid': testid,
-        onclick: act,
-        title: label,
-      },
-      icon(symbol),
-      h('span', {}, label),
-    );
+  const all = () => selection.hits;
   fill(
     bar,
     count,
-    action(
-      'Copy paths',
-      'copy',
-      () => copyText(asPaths(selection.hits), plural(selection.size, 'path')),
-      'copy-paths',
-    ),
-    action('Text', 'text', () => save('pictures.txt', 'text/plain', `${asPaths(selection.hits)}\n`), 'export-text'),
-    action('CSV', 'table', () => save('pictures.csv', 'text/csv', asCsv(selection.hits)), 'export-csv'),
-    action(
-      'JSON',
-      'braces',
-      () => save('pictures.json', 'application/json', JSON.stringify(selection.hits, null, 2)),
-      'export-json',
-    ),
-    action('Clear', 'close', () => selection.clear(), 'selection-clear'),
+    action('Copy paths', 'copy', 'copy-paths', () => void copyText(asPaths(all()), plural(selection.size, 'path'))),
+    action('Text', 'text', 'export-text', () => save('pictures.txt', 'text/plain', `${asPaths(all())}\n`)),
+    action('CSV', 'table', 'export-csv', () => save('pictures.csv', 'text/csv', asCsv(all()))),
+    action('JSON', 'braces', 'export-json', () => {
+      save('pictures.json', 'application/json', JSON.stringify(all(), null, 2));
+    }),
+    action('Clear', 'close', 'selection-clear', () => selection.clear()),
   );
   selection.listen(() => {
     count.textContent = `${number(selection.size)} selected`;
     bar.hidden = selection.size === 0;
     document.documentElement.classList.toggle('has-selection', selection.size > 0);
   });
+}
+
+/** @param {string} label @param {string} symbol @param {string} testid @param {() => void} act */
+function action(label, symbol, testid, act) {
+  const props = { type: 'button', class: 'bar-button', 'data-testid': testid, onclick: act, title: label };
+  return h('button', props, icon(symbol), h('span', {}, label));
 }
 
 /** @param {string} name @param {string} type @param {string} text */

@@ -17,7 +17,10 @@ export class Summary {
   #notice = byId('notice', HTMLElement);
 
   /**
-   * @param {{state: import('./state.js').State, indexForm: (id: string) => HTMLElement, onAnyFilter: (fields: string[]) => void}} with_
+   * @param {object} with_
+   * @param {import('./state.js').State} with_.state
+   * @param {(id: string) => HTMLElement} with_.indexForm
+   * @param {(fields: string[]) => void} with_.onAnyFilter called to take filters away
    */
   constructor({ state, indexForm, onAnyFilter }) {
     this.state = state;

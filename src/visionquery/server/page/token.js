@@ -41,32 +41,40 @@ function ask() {
   });
   const error = h('p', { class: 'form-error', id: 'token-error', role: 'alert' });
   return new Promise((resolve) => {
-    const form = h(
-      'form',
-      {
-        method: 'dialog',
-        onsubmit: async (/** @type {SubmitEvent} */ event) => {
-          event.preventDefault();
-          try {
-            await enter(input.value);
-            dialog.close();
-            resolve();
-          } catch (problem) {
-            error.textContent = problem instanceof ApiError ? problem.message : 'That did not work.';
-            input.select();
-          }
-        },
-      },
-      h('p', {}, 'This library is for those who have its token. Whoever started the server has it.'),
-      h('label', { class: 'label', for: 'token-input' }, 'Token'),
-      input,
-      error,
-      h('button', { type: 'submit', class: 'button is-primary is-wide' }, 'Enter'),
+    fill(
+      dialog,
+      dialogHead(dialog, 'This library is locked'),
+      form(input, error, () => {
+        dialog.close();
+        resolve();
+      }),
     );
-    fill(dialog, dialogHead(dialog, 'This library is locked'), form);
     dialog.querySelector('.icon-button')?.remove(); // There is nothing behind it to go back to.
     dialog.addEventListener('cancel', (event) => event.preventDefault());
     openDialog(dialog);
     input.focus();
   });
+}
+
+/** @param {HTMLInputElement} input @param {HTMLElement} error @param {() => void} onEntered */
+function form(input, error, onEntered) {
+  const onsubmit = async (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    try {
+      await enter(input.value);
+      onEntered();
+    } catch (problem) {
+      error.textContent = problem instanceof ApiError ? problem.message : 'That did not work.';
+      input.select();
+    }
+  };
+  return h(
+    'form',
+    { method: 'dialog', onsubmit },
+    h('p', {}, 'This library is for those who have its token. Whoever started the server has it.'),
+    h('label', { class: 'label', for: 'token-input' }, 'Token'),
+    input,
+    error,
+    h('button', { type: 'submit', class: 'button is-primary is-wide' }, 'Enter'),
+  );
 }

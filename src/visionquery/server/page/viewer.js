@@ -35,10 +35,28 @@ export class Viewer {
     'data-testid': 'viewer-next',
     onclick: () => this.step(1),
   });
+  #original = h(
+    'a',
+    {
+      class: 'icon-button',
+      target: '_blank',
+      rel: 'noopener',
+      title: 'Open the original',
+      'aria-label': 'Open the original in a new tab',
+      'data-testid': 'open-original',
+    },
+    icon('open'),
+  );
+  #select = tool('tick', 'Select (x)', 'select', () => this.#hit && this.selection.toggle(this.#hit, this.#index));
+  #info = tool('info', 'Information (i)', 'viewer-info', () => this.togglePanel());
   #stage = h('div', { class: 'viewer-stage' }, this.#frame, this.#gone, this.#previous, this.#next);
 
   /**
-   * @param {{state: import('./state.js').State, grid: import('./grid.js').Grid, actions: import('./actions.js').Actions, selection: import('./selection.js').Selection}} with_
+   * @param {object} with_
+   * @param {import('./state.js').State} with_.state
+   * @param {import('./grid.js').Grid} with_.grid
+   * @param {import('./actions.js').Actions} with_.actions
+   * @param {import('./selection.js').Selection} with_.selection
    */
   constructor({ state, grid, actions, selection }) {
     this.state = state;
@@ -123,52 +141,18 @@ export class Viewer {
 
   #build() {
     if (localStorage.getItem(PANEL) === 'hidden') this.dialog.classList.add('has-no-panel');
-    /** @param {string} symbol @param {string} label @param {string} testid @param {() => void} act */
-    const action = (symbol, label, testid, act) =>
-      iconButton(symbol, label, { 'data-testid': testid, onclick: act });
-    const withHit = (/** @type {(hit: Hit) => void} */ act) => () => this.#hit && act(this.#hit);
-    this.select = action(
-      'tick',
-      'Select (x)',
-      'select',
-      withHit((hit) => this.selection.toggle(hit, this.#index)),
-    );
-    this.select.setAttribute('aria-pressed', 'false');
-    this.panelButton = action('info', 'Information (i)', 'viewer-info', () => this.togglePanel());
-    this.openOriginal = h(
-      'a',
-      {
-        class: 'icon-button',
-        target: '_blank',
-        rel: 'noopener',
-        title: 'Open the original',
-        'aria-label': 'Open the original in a new tab',
-        'data-testid': 'open-original',
-      },
-      icon('open'),
-    );
     const bar = h(
       'div',
       { class: 'viewer-bar', role: 'toolbar', 'aria-label': 'Picture' },
-      action('close', 'Close (Escape)', 'viewer-close', () => this.state.closeImage()),
+      tool('close', 'Close (Escape)', 'viewer-close', () => this.state.closeImage()),
       this.#counter,
       h('span', { class: 'spacer' }),
-      action('frame', 'Search by a part (b)', 'draw-box', () => this.toggleDraw()),
-      action(
-        'copy',
-        'Copy the path (c)',
-        'copy-path',
-        withHit((hit) => this.actions.copyPath(hit)),
-      ),
-      action(
-        'download',
-        'Download (d)',
-        'download',
-        withHit((hit) => void this.actions.download(hit)),
-      ),
-      this.openOriginal,
-      this.select,
-      this.panelButton,
+      tool('frame', 'Search by a part (b)', 'draw-box', () => this.toggleDraw()),
+      tool('copy', 'Copy the path (c)', 'copy-path', () => this.#hit && this.actions.copyPath(this.#hit)),
+      tool('download', 'Download (d)', 'download', () => this.#hit && void this.actions.download(this.#hit)),
+      this.#original,
+      this.#select,
+      this.#info,
     );
     const panel = h('aside', { class: 'viewer-panel', 'aria-label': 'About this picture' }, this.details.element);
     fill(this.dialog, this.#stage, bar, panel);
@@ -270,7 +254,7 @@ export class Viewer {
     this.#small.src = this.grid.tile(this.#index)?.image.currentSrc || thumbnail(id, 640);
     this.#large.src = thumbnail(id, 2560);
     this.#large.alt = hit ? spokenName(hit) : 'Picture';
-    this.openOriginal?.setAttribute('href', original(id));
+    this.#original.setAttribute('href', original(id));
     if (hit) this.#setSize(hit);
     this.#drawCounter();
     this.#drawSelected();
@@ -310,7 +294,10 @@ export class Viewer {
     }
   }
 
-  /** @param {string|false} says why there is nothing to see @param {boolean} [isLost] whether nothing can be done with it either */
+  /**
+   * @param {string|false} says why there is nothing to see
+   * @param {boolean} [isLost] whether nothing can be done with it either
+   */
   #showGone(says, isLost = false) {
     this.#gone.hidden = !says;
     fill(this.#gone, icon('picture'), says);
@@ -332,10 +319,21 @@ export class Viewer {
 
   #drawSelected() {
     const isSelected = this.selection.has(this.#id);
-    this.select?.setAttribute('aria-pressed', String(isSelected));
+    this.#select.setAttribute('aria-pressed', String(isSelected));
   }
 
   #drawPanelButton() {
-    this.panelButton?.setAttribute('aria-pressed', String(!this.dialog.classList.contains('has-no-panel')));
+    this.#info.setAttribute('aria-pressed', String(!this.dialog.classList.contains('has-no-panel')));
   }
+}
+
+/**
+ * @param {string} symbol
+ * @param {string} label
+ * @param {string} testid
+ * @param {() => void} act
+ * @returns {HTMLButtonElement}
+ */
+function tool(symbol, label, testid, act) {
+  return iconButton(symbol, label, { 'data-testid': testid, onclick: act });
 }
