@@ -14,7 +14,10 @@ import { Tile } from './tile.js';
 /** @typedef {import('./blocks.js').Results} Results */
 /** @typedef {{index: number, offset: number}} Anchor */
 
-const SETTLE_MS = 90;
+const SETTLE_MS = 80;
+/** Windows per frame: from here on pictures are left out, and from there on blocks as well. */
+const FAST = 0.35;
+const SKIPPING = 1.2;
 const LABEL_ROOM = 64;
 
 export class Grid {
@@ -100,13 +103,13 @@ export class Grid {
     const top = this.#top();
     const height = innerHeight;
     const y = scrollY - top;
-    const isJump = this.#noteSpeed(y, height);
+    const mayFetch = this.#noteSpeed(y, height);
     this.element.style.height = `${Math.ceil(this.#sheet.height)}px`;
     this.#placeHeading();
     const [first, end] = this.#sheet.between(y - height * 0.75, y + height * 1.75);
     this.#prune(first, end);
     this.#placeAll(first, end);
-    if (isJump || !this.#isRushing) this.#want(y, height);
+    if (mayFetch) this.#want(y, height);
   }
 
   /**
@@ -193,20 +196,21 @@ export class Grid {
    *
    * @param {number} y
    * @param {number} height
-   * @returns {boolean} whether this may be a jump, after which it stays where it is
+   * @returns {boolean} whether to fetch blocks: not while whole windows are skipped, but after a
+   *   jump, which stays where it is
    */
   #noteSpeed(y, height) {
-    const isRushing = Math.abs(y - this.#lastY) > height * 1.2;
+    const windows = Math.abs(y - this.#lastY) / height;
     this.#lastY = y;
-    if (!isRushing) return false;
-    const isJump = !this.#isRushing;
+    if (windows < FAST) return true;
+    const isFirst = !this.#isRushing;
     this.#isRushing = true;
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => {
       this.#isRushing = false;
       this.render();
     }, SETTLE_MS);
-    return isJump;
+    return isFirst || windows < SKIPPING;
   }
 
   /** @param {number} y @param {number} height */
