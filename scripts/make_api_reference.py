@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pages import write_or_check
+
 from visionquery.library import Library
 from visionquery.server import create_app
 from visionquery.store.memory import MemoryStore
@@ -76,7 +78,7 @@ def _operation(method: str, path: str, operation: dict) -> Iterator[str]:
 
 
 def _meaning(parameter: dict) -> str:
-    text = parameter.get("description", "The id of a job.")
+    text = parameter["description"]
     default = parameter["schema"].get("default")
     return f"{text} Default: {json.dumps(default)}." if default not in (None, "", []) else text
 
@@ -120,13 +122,5 @@ def page() -> str:
     return "\n".join([INTRODUCTION, *sections(description())]).rstrip() + "\n"
 
 
-def main() -> int:
-    """Write or check; return the exit code."""
-    if sys.argv[1:] == ["--check"]:
-        return 0 if PAGE.exists() and PAGE.read_text("utf-8") == page() else 1
-    PAGE.write_text(page(), "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, page()))

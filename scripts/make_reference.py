@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from pages import write_or_check
 
 from visionquery.cli.app import build
 
@@ -77,13 +78,5 @@ def page() -> str:
     return "\n".join([INTRODUCTION, *sections(typer.main.get_command(build()), "visionquery")])
 
 
-def main() -> int:
-    """Write or check; return the exit code."""
-    if sys.argv[1:] == ["--check"]:
-        return 0 if PAGE.exists() and PAGE.read_text("utf-8") == page() else 1
-    PAGE.write_text(page(), "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, page()))

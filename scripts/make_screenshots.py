@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from visionquery.cli.demo import PHOTOGRAPHS, _photographs
+from visionquery.cli.demo import PHOTOGRAPHS, photographs_folder
 from visionquery.client import Client
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
@@ -28,7 +28,7 @@ def main() -> None:
         pictures = Path(temporary) / "Pictures"
         pictures.mkdir()
         for name in PHOTOGRAPHS:
-            shutil.copy(_photographs() / name, pictures / name)
+            shutil.copy(photographs_folder() / name, pictures / name)
         command = [sys.executable, "-m", "visionquery", "serve", "--port", "0", "--no-browser"]
         with subprocess.Popen(
             [*command, "--library", f"{temporary}/library", "--model", "pocket"],
@@ -62,7 +62,7 @@ def take(
 ) -> None:
     """Save what a visitor sees at an address, after a click where one is named."""
     context = browser.new_context(
-        viewport=size, color_scheme=scheme, device_scale_factor=1, has_touch=size is PHONE
+        viewport=size, color_scheme=scheme, has_touch=size is PHONE, is_mobile=size is PHONE
     )
     page: Page = context.new_page()
     page.goto(address)

@@ -54,14 +54,15 @@ def reencode(
     store: Store,
     wanted: ModelIdentity,
     load_encoder: Callable[[ModelIdentity], Encoder],
+    in_use: Callable[[], Encoder],
     *,
     on_progress: Callable[[Progress], None],
     threads: int,
 ) -> tuple[ReencodeReport, Encoder | None]:
     """Move a store to another model, or keep it with its own, as `Library.reencode` says.
 
-    Return what was done, and the encoder of the model that is in use from now on, None where the
-    one in use stays.
+    `in_use` gives the encoder of the model in use. Return what was done, and the encoder of the
+    model that is in use from now on, None where the one in use stays.
     """
     from visionquery.images.limits import Limits
     from visionquery.indexing import reencode as moving
@@ -84,7 +85,7 @@ def reencode(
             )
         if not report.complete:
             return report, None
-        refresh_background(store, encoder or load_encoder(store.model))
+        refresh_background(store, encoder or in_use())
         return report, encoder
 
 

@@ -8,10 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from visionquery import filling
 from visionquery.asking import (
     NO_PICTURES,
     Wanted,
@@ -110,12 +108,7 @@ class Library:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -143,6 +136,8 @@ class Library:
         InputError for a path that is neither there nor known, and for a file that is no picture
         by its name; LibraryBusyError when another process is writing.
         """
+        from visionquery import filling
+
         return filling.add(
             self._store,
             lambda: self.encoder,
@@ -164,6 +159,8 @@ class Library:
         where no model is named, ModelError where it is missing or broken, LibraryBusyError when
         another process is writing.
         """
+        from visionquery import filling
+
         spec = asked_model(model)
         wanted = self.moving_to if spec is None else spec.identity
         if wanted is None or (spec is None and model is not None):
@@ -172,6 +169,7 @@ class Library:
             self._store,
             wanted,
             self._load_encoder,
+            lambda: self.encoder,
             on_progress=on_progress,
             threads=self._threads,
         )
@@ -190,6 +188,8 @@ class Library:
         in the library and without the extra `ocr`, ModelError where that does not work, and
         LibraryBusyError when another process is writing.
         """
+        from visionquery import filling
+
         return filling.read_texts(
             self._store,
             [_absolute(path) for path in paths],
@@ -274,9 +274,12 @@ class Library:
         *,
         text: str | None = None,
         min_confidence: float | None = None,
+        pictures: Mapping[str, bytes] = NO_PICTURES,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Explanation:
         """Explain why an image, given as a file or an id, is or is not in the answer to a query:
-        its rank among all, and what each part of the query has to do with it.
+        its rank among all, and what each part of the query has to do with it. `pictures` and
+        `limits` are those of `search`.
 
         Raises QueryError, InputError for an image that is not in the library, ImageError for a
         file that cannot be read, ModelError.
@@ -286,7 +289,7 @@ class Library:
         image_id = term.image_id if isinstance(term, Like) else picture_id(term.path)
         return explain(
             self._store, lambda: self.encoder, image_id, node, name,
-            min_confidence=_least(min_confidence),
+            min_confidence=_least(min_confidence), pictures=pictures, limits=limits,
         )  # fmt: skip
 
     def image(self, image_id: str) -> KnownImage:

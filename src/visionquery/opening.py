@@ -17,8 +17,7 @@ from visionquery.errors import (
     StoreError,
     UnknownModelError,
 )
-from visionquery.query.ast import Like, Node, Picture
-from visionquery.query.editing import terms_of
+from visionquery.query.ast import Like, Node, Picture, terms_of
 from visionquery.store.base import Store
 from visionquery.store.places import expanded
 from visionquery.types import ModelIdentity

@@ -26,16 +26,16 @@ class Settings:
     `library`: folder of the library; `model`: catalog name, alias or folder, None for the
     library's own or, for a new one, the automatic choice; `offline`: never touch the network;
     `threads`: for decoding and encoding, 0 for one per core; `host`, `port`: where
-    `visionquery serve` listens; `token`: what a caller of it must know.
+    `visionquery serve` listens, None for its own choice; `token`: what a caller of it must know.
     """
 
     library: str
     model: str | None = None
     offline: bool = False
     threads: int = 0
-    host: str = "127.0.0.1"
-    port: int = 8765
-    token: str | None = None
+    host: str | None = None
+    port: int | None = None
+    token: str | None = dataclasses.field(default=None, repr=False)
 
 
 def load_settings(

@@ -39,6 +39,7 @@ IMPORTERS = {
     "starlette": {"server"},
     "uvicorn": {"server/running.py"},
     "limits": {"server/rates.py"},
+    "itsdangerous": {"server/access.py"},
     "prometheus_client": {"server/metrics.py"},
     "httpx2": {"client"},
 }

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from visionquery import Library
-from visionquery.cli.demo import PHOTOGRAPHS, _photographs
+from visionquery.cli.demo import PHOTOGRAPHS, photographs_folder
 from visionquery.server import ServerSettings
 
 MARKUP = "<img src=x onerror=document.title='run'>.png"
@@ -71,7 +71,7 @@ def served(running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The library of photographs, which no test changes."""
     folder = tmp_path_factory.mktemp("page")
     save_made(folder / "made")
-    source = _photographs()
+    source = photographs_folder()
     (folder / "photographs").mkdir()
     for name in PHOTOGRAPHS:
         shutil.copy(source / name, folder / "photographs" / name)

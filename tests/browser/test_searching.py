@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, expect
 
-from visionquery.cli.demo import _photographs
+from visionquery.cli.demo import photographs_folder
 
 
 def query(page: Page) -> str:
@@ -84,10 +84,17 @@ def test_a_late_answer_is_never_shown(page: Page) -> None:
 
 def test_what_only_came_near_is_set_apart(page: Page) -> None:
     ask(page, "a cat")
+    expect(link(page)).to_have_accessible_name(re.compile("chelsea.png"))
     heading = page.get_by_test_id("closest-heading")
+    expect(heading).to_be_visible()
     expect(heading).to_contain_text("probably not what you meant")
-    cat = page.get_by_test_id("tile").first.bounding_box()
-    assert cat["y"] < heading.bounding_box()["y"]
+    places = page.evaluate(
+        """() => [...document.querySelectorAll('[data-testid=tile], [data-testid=closest-heading]')]
+          .map(each => each.getBoundingClientRect().top)"""
+    )
+    assert len(places) > 5
+    assert places == sorted(places), "in the order of the document, the heading after the cat"
+    assert places[1] == heading.bounding_box()["y"]
 
 
 def test_nothing_is_an_answer(page: Page) -> None:
@@ -122,14 +129,14 @@ def test_more_like_this_and_not_this(page: Page) -> None:
 
 
 def test_a_picture_is_chosen(page: Page) -> None:
-    page.get_by_test_id("upload-input").set_input_files(_photographs() / "chelsea.png")
+    page.get_by_test_id("upload-input").set_input_files(photographs_folder() / "chelsea.png")
     found_the_cat(page)
     page.reload()
     found_the_cat(page)
 
 
 def test_a_picture_is_dropped(page: Page) -> None:
-    data = list((_photographs() / "chelsea.png").read_bytes())
+    data = list((photographs_folder() / "chelsea.png").read_bytes())
     transfer = page.evaluate_handle(
         """bytes => {
           const transfer = new DataTransfer();
@@ -147,6 +154,28 @@ def test_a_picture_is_dropped(page: Page) -> None:
     expect(page.get_by_test_id("drop-overlay")).to_be_hidden()
 
 
+def test_a_picture_is_pasted(page: Page) -> None:
+    page.evaluate(
+        """async (bytes) => {
+          const data = new DataTransfer();
+          const type = 'image/png';
+          data.items.add(new File([new Uint8Array(bytes)], 'pasted.png', { type }));
+          const paste = { clipboardData: data, bubbles: true, cancelable: true };
+          document.activeElement.dispatchEvent(new ClipboardEvent('paste', paste));
+        }""",
+        list((photographs_folder() / "chelsea.png").read_bytes()),
+    )
+    found_the_cat(page)
+
+
+def test_it_says_why_a_picture_is_like_another(page: Page) -> None:
+    page.get_by_test_id("upload-input").set_input_files(photographs_folder() / "chelsea.png")
+    found_the_cat(page)
+    page.get_by_test_id("tile").first.click()
+    why = page.get_by_test_id("viewer").get_by_test_id("explanation")
+    expect(why).to_contain_text("This picture is in the answer")
+
+
 def found_the_cat(page: Page) -> None:
     expect(link(page)).to_have_accessible_name(re.compile("chelsea.png"))
     assert "image:upload" in query(page)
@@ -154,7 +183,7 @@ def found_the_cat(page: Page) -> None:
 
 
 def test_words_go_with_a_picture(page: Page) -> None:
-    page.get_by_test_id("upload-input").set_input_files(_photographs() / "chelsea.png")
+    page.get_by_test_id("upload-input").set_input_files(photographs_folder() / "chelsea.png")
     found_the_cat(page)
     ask(page, "image:upload path:made")
     expect(link(page)).not_to_have_accessible_name(re.compile("chelsea.png"))

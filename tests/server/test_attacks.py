@@ -49,6 +49,8 @@ def test_with_a_token_addresses_and_named_hosts_are_allowed(serve):
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": ""},
         {"Origin": "http://127.0.0.1:3000"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -297,8 +299,11 @@ def test_a_defect_tells_nothing_of_the_inside(
 ):
     app = create_app(library, ServerSettings(thumbnails=tmp_path))
     monkeypatch.setattr(Library, "facets", lambda _: 1 / 0)
-    with TestClient(app, base_url=HERE, raise_server_exceptions=False) as api:
+    with TestClient(app, base_url=HERE) as api:
         answer = api.get("/api/v1/facets")
+        figures = api.get("/metrics").text
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:visionquery:Defect")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert 'route="/api/v1/facets",status="500"' in figures
     assert "ZeroDivision" not in answer.text
     assert "ZeroDivision" in caplog.text

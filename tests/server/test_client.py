@@ -78,6 +78,10 @@ def test_a_picture_is_a_query(client: Client, library: Library, pictures: Path) 
     by_client = client.search("", picture=green.read_bytes())
     by_library = library.search(f"image:{green}")
     assert by_client.hits == by_library.hits
+    (hit,) = client.search("", picture=green.read_bytes(), limit=1)
+    why = client.explain(hit.image_id, "image:upload -red", picture=green.read_bytes())
+    assert why.hit.parts[0].text == "image:upload"
+    assert why.rank == library.explain(hit.image_id, f"image:{green} -red").rank
     mixed = client.search("image:upload -green", picture=green.read_bytes(), min_confidence=0)
     assert mixed.hits == library.search(f"image:{green} -green", min_confidence=0).hits
 

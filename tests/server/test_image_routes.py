@@ -31,6 +31,9 @@ def test_an_explanation_says_why(api: TestClient, red_id: str):
     assert why["relevant"]
     assert why["rank"] in (1, 2)
     assert why["hit"]["parts"][0]["text"] == "red"
+    assert why["verdict"].startswith("This picture is in the answer")
+    blank = api.get(at(red_id, "/explanation")).json()
+    assert blank["relevant"]
     left_out = api.get(at(red_id, "/explanation"), params={"q": "red ext:jpg"}).json()
     assert (left_out["rank"], left_out["left_out_by"]) == (None, ["ext:jpg"])
     assert left_out["verdict"].endswith(".")
@@ -143,3 +146,17 @@ def test_without_a_place_to_keep_them_thumbnails_are_still_made(tmp_path: Path):
     (tmp_path / "file").touch()
     cache = ThumbnailCache(tmp_path / "file" / "below", 10_000)
     assert cache.get("a" * 32, 320, lambda: whole(b"made")) == whole(b"made")
+
+
+def test_requests_are_counted_by_route(api: TestClient, red_id: str):
+    for path in (at(red_id), at(red_id, "/thumbnail"), at("0" * 32), "/made/up", "/static/main.js"):
+        api.get(path)
+    lines = api.get("/metrics").text.splitlines()
+    counted = {line for line in lines if line.startswith("visionquery_http_requests_total")}
+    labels = 'method="GET",route="/api/v1/images/{image_id}'
+    assert f'visionquery_http_requests_total{{{labels}",status="200"}} 1.0' in counted
+    assert f'visionquery_http_requests_total{{{labels}",status="404"}} 1.0' in counted
+    assert f'visionquery_http_requests_total{{{labels}/thumbnail",status="200"}} 1.0' in counted
+    assert not any(red_id in line or "made" in line or "static" in line for line in counted)
+    assert "visionquery_thumbnails_made_total 1.0" in lines
+    assert "visionquery_images 12.0" in lines

@@ -102,6 +102,18 @@ def test_a_job_that_fails_says_why_and_the_next_one_runs(steps) -> None:
     wait_for(jobs, following.job_id, "failed")
 
 
+def test_forgotten_jobs_do_not_end_the_queue(steps) -> None:
+    jobs, go_on = steps
+    running = jobs.start([Path("/a")])
+    wait_for(jobs, running.job_id, "running")
+    for number in range(60):
+        jobs.cancel(jobs.start([Path(f"/{number}")]).job_id)
+    last = jobs.start([Path("/last")])
+    go_on()
+    wait_for(jobs, last.job_id, "failed")
+    assert len(jobs.all()) <= 51
+
+
 def test_closing_ends_what_runs(steps) -> None:
     jobs, _ = steps
     job = jobs.start([Path("/a")])

@@ -26,6 +26,7 @@ def test_every_address_is_described(api: TestClient) -> None:
     assert described == {
         ("get", "/api/v1/search"), ("post", "/api/v1/search"), ("get", "/api/v1/query"),
         ("get", "/api/v1/images/{image_id}"), ("get", "/api/v1/images/{image_id}/explanation"),
+        ("post", "/api/v1/images/{image_id}/explanation"),
         ("get", "/api/v1/images/{image_id}/similar"),
         ("get", "/api/v1/images/{image_id}/thumbnail"),
         ("get", "/api/v1/images/{image_id}/original"), ("get", "/api/v1/status"),
@@ -37,7 +38,20 @@ def test_every_address_is_described(api: TestClient) -> None:
     for path, method, operation in operations(api):
         assert operation["description"].endswith("."), (method, path)
         for parameter in operation.get("parameters", ()):
-            assert parameter.get("description") or parameter["name"] == "job_id", (path, parameter)
+            assert parameter["description"], (path, parameter)
+
+
+def test_examples_are_given(api: TestClient) -> None:
+    description = api.get("/api/v1/openapi.json").json()
+    (query,) = [
+        parameter for parameter in description["paths"]["/api/v1/search"]["get"]["parameters"]
+        if parameter["name"] == "q"
+    ]  # fmt: skip
+    for example in query["schema"]["examples"]:
+        assert api.get("/api/v1/search", params={"q": example}).status_code == 200
+    shapes = description["components"]["schemas"]
+    for name in ("HitShape", "Answer", "ImageFacts", "JobShape", "IndexRequest", "ProblemShape"):
+        assert any("examples" in each for each in shapes[name]["properties"].values()), name
 
 
 @pytest.mark.parametrize(
@@ -76,7 +90,7 @@ def test_nothing_that_is_sent_breaks_the_server(
         )
         every = described.exclude(path_regex="/events$").get_all_operations()
         tried = [_status_codes(found.ok(), red_id) for found in every]
-    assert len(tried) == 18
+    assert len(tried) == 19
     assert sum(200 in codes for codes in tried) >= 13, "many get as far as the library"
 
 

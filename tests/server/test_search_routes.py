@@ -67,10 +67,14 @@ def test_a_cursor_belongs_to_its_request(api: TestClient) -> None:
     assert "not both" in beside.json()["detail"]
 
 
-def test_cursors_say_where_to_go_on() -> None:
-    assert offset_of(next_cursor(7, "red", None), "red", None) == 7
+def test_cursors_say_where_to_go_on(library: Library) -> None:
+    page = library.search("red", limit=3, offset=4, min_confidence=0)
+    cursor = next_cursor(page, 4, "red", None)
+    assert offset_of(cursor, "red", None) == 7
     with pytest.raises(InputError, match="not of this request"):
-        offset_of(next_cursor(7, "red", None), "blue", None)
+        offset_of(cursor, "blue", None)
+    last = library.search("red", limit=3, offset=9, min_confidence=0)
+    assert next_cursor(last, 9, "red", None) is None
 
 
 def test_order_and_explanation_can_be_asked_for(api: TestClient) -> None:
@@ -134,6 +138,8 @@ def test_a_query_is_read_and_edited(api: TestClient) -> None:
     assert edit(q=added["query"], drop="date", add="date:2023")["query"].endswith("date:2023")
     assert "date:2024" not in edit(q=added["query"], drop="date")["query"]
     assert edit(q="cat OR dog", add="ext:jpg")["query_parts"][0]["kind"] == "group"
+    assert edit(q="image:upload", add="ext:jpg")["query"] == "image:upload ext:jpg"
+    assert edit(q='"image:upload"')["query_parts"][0]["kind"] == "description"
     blank = edit()
     assert (blank["query"], blank["tree"], blank["query_parts"]) == ("", None, [])
     assert edit(add="ext:jpg")["query"] == "ext:jpg"

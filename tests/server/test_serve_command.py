@@ -12,9 +12,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.testclient import TestClient
 
+from visionquery import Library
+from visionquery import library as facade
 from visionquery.client import Client
-from visionquery.server import ServerSettings
+from visionquery.server import ServerSettings, create_app
 from visionquery.server.running import listen
 
 
@@ -125,3 +128,28 @@ def test_without_its_packages_it_says_what_to_install(own_settings: Path) -> Non
 def test_an_answer_does_not_wait_for_the_receipt_of_its_head() -> None:
     with listen(ServerSettings(port=0)) as listening:
         assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_the_model_is_loaded_once(tmp_path: Path, tiny_model: Path, monkeypatch) -> None:
+    loaded = []
+    load = facade.load_encoder
+    monkeypatch.setattr(
+        facade, "load_encoder", lambda *given, **named: loaded.append(1) or load(*given, **named)
+    )
+    with Library.open(tmp_path / "library", model=tiny_model, create=True) as library:
+        app = create_app(library, ServerSettings(thumbnails=tmp_path))
+        assert loaded == [], "nothing is loaded before the server runs"
+        with TestClient(app, base_url="http://localhost") as api:
+            assert loaded == [1], "the first search does not wait for it"
+            for query in ("red", "blue", "red -blue"):
+                assert api.get("/api/v1/search", params={"q": query}).status_code == 200
+    assert loaded == [1]
+
+
+def test_the_pages_files_are_asked_for_again_and_come_packed(api: TestClient) -> None:
+    first = api.get("/static/main.js", headers={"Accept-Encoding": "gzip"})
+    assert (first.headers["cache-control"], first.headers["content-encoding"]) == (
+        "no-cache", "gzip",
+    )
+    again = api.get("/static/main.js", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304

@@ -236,4 +236,4 @@ def test_verdicts(query, rank, confidence, sentence):
     parts = (described("a", 0.5), filtered("ext:no", holds=False))
     image = hit("/a.jpg", confidence=confidence, parts=parts)
     found = Explanation(query, "tiny", image, rank, 0.25, 1000)
-    assert verdict(found, parse(query)) == sentence
+    assert verdict(found, parse(query), name="/a.jpg") == sentence

@@ -19,9 +19,10 @@ from visionquery.query.ast import (
     Picture,
     Range,
     Text,
+    terms_of,
 )
 from visionquery.query.document import as_document
-from visionquery.query.editing import edited, parts, terms_of
+from visionquery.query.editing import edited, parts
 from visionquery.query.grammar import MAX_DEPTH, explain, parse, unparse
 
 

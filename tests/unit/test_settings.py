@@ -45,6 +45,7 @@ def test_offline_is_a_truth(config, text, value):
     [
         ({"VISIONQUERY_THREADS": "many"}, "VISIONQUERY_THREADS"),
         ({"VISIONQUERY_OFFLINE": "perhaps"}, "VISIONQUERY_OFFLINE"),
+        ({"VISIONQUERY_PORT": "http"}, "VISIONQUERY_PORT"),
     ],
 )
 def test_variables_without_meaning_are_named(config, environment, words):
@@ -63,3 +64,13 @@ def test_a_file_without_meaning_is_named(tmp_path, line):
 def test_a_named_file_must_be_there(tmp_path):
     with pytest.raises(SettingsError, match="does not exist"):
         load_settings({"VISIONQUERY_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_a_server_is_set_too_and_its_token_is_not_shown(config):
+    environment = {
+        "VISIONQUERY_CONFIG": str(config), "VISIONQUERY_HOST": "0.0.0.0",
+        "VISIONQUERY_PORT": "80", "VISIONQUERY_TOKEN": "a-secret",
+    }  # fmt: skip
+    chosen = load_settings(environment)
+    assert (chosen.host, chosen.port, chosen.token) == ("0.0.0.0", 80, "a-secret")
+    assert "a-secret" not in repr(chosen)

@@ -14,7 +14,7 @@ from visionquery.models.acquire import BUILT_IN
 from visionquery.present.text import count, duration
 from visionquery.search.result import Hit, Response
 
-__all__ = ["demo"]
+__all__ = ["PHOTOGRAPHS", "demo", "photographs_folder"]
 
 PHOTOGRAPHS = (
     "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png",
@@ -39,7 +39,7 @@ _PREVIEW_ROWS = 8
 
 def demo(model: ModelOption = None, json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     """Index a few real photographs and ask them a handful of questions."""
-    folder = _photographs()
+    folder = photographs_folder()
     # A demonstration needs no download: what is asked for, or the model in the box.
     model = settings(model=model).model or BUILT_IN
     with (
@@ -68,7 +68,7 @@ def demo(model: ModelOption = None, json: JsonFlag = False, quiet: QuietFlag = F
         )
 
 
-def _photographs() -> Path:
+def photographs_folder() -> Path:
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
         raise InputError(

@@ -48,7 +48,9 @@ def explain(
     else:
         from visionquery.present.explanations import verdict
         from visionquery.present.tables import print_parts
+        from visionquery.present.text import escaped
 
-        print_lines(verdict(found, node))
+        name = escaped(found.hit.path or found.hit.image_id)
+        print_lines(verdict(found, node, name=name))
         print_parts(found.hit.parts, sys.stdout)
     raise typer.Exit(0 if found.is_relevant else 1)

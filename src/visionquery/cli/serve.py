@@ -2,8 +2,8 @@
 
 import contextlib
 import webbrowser
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from visionquery.cli.output import on_terminal, say
 from visionquery.cli.session import open_library, settings
 from visionquery.errors import LibraryNotFoundError
 from visionquery.library import Library
+from visionquery.settings import Settings
 
 __all__ = ["serve"]
 
@@ -82,11 +83,8 @@ def serve(
     from visionquery.server import ServerSettings, create_app
     from visionquery.server.running import address_of, listen, run
 
-    common = settings(library=library, model=model)
     chosen = ServerSettings(
-        host=common.host if host is None else host,
-        port=common.port if port is None else port,
-        token=common.token if token is None else token,
+        **_given(settings(), {"host": host, "port": port, "token": token}),
         allowed_hosts=tuple(allow_host or ()),
         new_folders=new_folders,
     )
@@ -104,6 +102,12 @@ def serve(
             run(create_app(opened, chosen), listening, on_ready=on_ready)
     if not quiet:
         say("Stopped.")
+
+
+def _given(common: Settings, flags: Mapping[str, object]) -> dict[str, Any]:
+    """Return what flags say, or else the settings, of those that say anything."""
+    said = {name: getattr(common, name) if flag is None else flag for name, flag in flags.items()}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 @contextlib.contextmanager

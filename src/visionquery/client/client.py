@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 
 import httpx2
@@ -68,12 +67,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -100,7 +94,7 @@ class Client:
         """
         asked = _asked(limit, offset, within, min_confidence)
         asked |= {"q": query, "sort": sort, "explain": explain}
-        return response_of(self._answer(asked, picture))
+        return response_of(self._answer("/search", asked, picture))
 
     def all_hits(
         self,
@@ -113,7 +107,7 @@ class Client:
         """Yield every relevant image, page after page."""
         asked = _asked(_PAGE, 0, within, min_confidence) | {"q": query, "sort": sort}
         while True:
-            document = self._answer(asked, None)
+            document = self._answer("/search", asked, None)
             yield from response_of(document).hits
             if document["next_cursor"] is None:
                 return
@@ -135,9 +129,13 @@ class Client:
         asked = _asked(limit, offset, within, min_confidence)
         return response_of(self._get(f"/images/{image_id}/similar", asked))
 
-    def explain(self, image_id: str, query: str) -> Explanation:
-        """Explain why an image is, or is not, in the answer to a query; as `Library.explain`."""
-        return explanation_of(self._get(f"/images/{image_id}/explanation", {"q": query}))
+    def explain(
+        self, image_id: str, query: str, *, picture: bytes | None = None
+    ) -> Explanation:
+        """Explain why an image is, or is not, in the answer to a query; as `Library.explain`, but
+        for `picture`, which is that of `search`."""
+        path = f"/images/{image_id}/explanation"
+        return explanation_of(self._answer(path, {"q": query}, picture))
 
     def image(self, image_id: str) -> KnownImage:
         """Return what is known of the image with an id; as `Library.image`."""
@@ -194,14 +192,15 @@ class Client:
                     yield cast(Mapping[str, Any], event.json())
 
     # -- asking the server -----------------------------------------------------------------
-    def _answer(self, asked: Mapping[str, object], picture: bytes | None) -> Mapping[str, Any]:
+    def _answer(
+        self, path: str, asked: Mapping[str, object], picture: bytes | None
+    ) -> Mapping[str, Any]:
         if picture is None:
-            return self._get("/search", asked)
+            return self._get(path, asked)
         headers = {"Content-Type": "application/octet-stream"}
-        sent = self._asked(
-            "POST", "/search", params=_given(asked), content=picture, headers=headers
+        return _document(
+            self._asked("POST", path, params=_given(asked), content=picture, headers=headers)
         )
-        return _document(sent)
 
     def _get(self, path: str, asked: Mapping[str, object]) -> Mapping[str, Any]:
         return _document(self._asked("GET", path, params=_given(asked)))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from visionquery.present.text import count, escaped, percents, printable
+from visionquery.present.text import count, percents, printable
 from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
 from visionquery.query.wording import unparse
 from visionquery.search.result import Explanation, Part
@@ -14,11 +14,10 @@ __all__ = ["certainty", "left_out_by", "summary", "verdict"]
 _EXCLUDED_SHOWN = 2
 
 
-def verdict(explanation: Explanation, node: Node) -> str:
-    """Return in a sentence whether an image is in the answer, and why not; `node` is the tree of
-    the query."""
+def verdict(explanation: Explanation, node: Node, *, name: str) -> str:
+    """Return in a sentence whether an image, by the name that it is to have there, is in the
+    answer, and why not; `node` is the tree of the query."""
     hit = explanation.hit
-    name = escaped(hit.path or hit.image_id)
     if explanation.rank is None:
         culprits = [printable(text) for text in left_out_by(node, hit.parts)]
         return f"{name} is not in the answer: left out by {' and '.join(culprits)}."

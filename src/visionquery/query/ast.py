@@ -24,6 +24,7 @@ __all__ = [
     "Range",
     "Term",
     "Text",
+    "terms_of",
 ]
 
 
@@ -148,3 +149,16 @@ class Or:
 
 
 Node = Blend | Filter | Not | And | Or
+
+
+def terms_of(node: Node) -> tuple[Term, ...]:
+    """Return all descriptions and pictures of a query, in its order."""
+    match node:
+        case Blend(terms):
+            return terms
+        case Filter():
+            return ()
+        case Not(part):
+            return terms_of(part)
+        case And(nodes) | Or(nodes):
+            return tuple(term for part in nodes for term in terms_of(part))

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from visionquery.errors import QueryError
-from visionquery.query.ast import And, Blend, Field, Filter, Like, Node, Not, Or, Term, Text
+from visionquery.query.ast import (
+    And,
+    Blend,
+    Field,
+    Filter,
+    Like,
+    Node,
+    Not,
+    Text,
+    terms_of,
+)
 from visionquery.query.grammar import parse
 from visionquery.query.wording import unparse
 
-__all__ = ["PartKind", "QueryPart", "count_terms", "edited", "parts", "terms_of"]
+__all__ = ["PartKind", "QueryPart", "edited", "parts"]
 
 PartKind = Literal["description", "picture", "filter", "group"]
 """What a part is; a vector of words and pictures is a picture, whatever is nested a group."""
@@ -64,24 +74,6 @@ def edited(text: str, *, add: str = "", drop: Collection[str] = ()) -> str:
     canonical = unparse(wanted)
     parse(canonical)  # An Or that becomes a part is one level deeper.
     return canonical
-
-
-def terms_of(node: Node) -> tuple[Term, ...]:
-    """Return all descriptions and pictures of a query, in its order."""
-    match node:
-        case Blend(terms):
-            return terms
-        case Filter():
-            return ()
-        case Not(part):
-            return terms_of(part)
-        case And(nodes) | Or(nodes):
-            return tuple(term for part in nodes for term in terms_of(part))
-
-
-def count_terms(node: Node) -> int:
-    """Return how many descriptions and pictures a query has: what it costs to encode it."""
-    return len(terms_of(node))
 
 
 def _read(text: str) -> list[Node]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
-from starlette.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
 from visionquery import __version__
 from visionquery.library import Library
@@ -58,7 +58,7 @@ def create_app(library: Library, settings: ServerSettings | None = None) -> Fast
     add_problem_handlers(app)
     app.include_router(_api())
     app.include_router(page.routes())
-    app.mount("/static", StaticFiles(directory=page.FOLDER))
+    app.mount("/static", GZipMiddleware(page.PageFiles(directory=page.FOLDER)))
     return app
 
 

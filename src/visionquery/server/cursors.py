@@ -10,13 +10,18 @@ import hashlib
 import json
 
 from visionquery.errors import InputError
+from visionquery.search.result import Response
 
 __all__ = ["next_cursor", "offset_of"]
 
 
-def next_cursor(offset: int, *request: object) -> str:
-    """Return the cursor of what comes after `offset` images of the answer to a request."""
-    text = json.dumps([offset, _digest(request)], separators=(",", ":"))
+def next_cursor(response: Response, offset: int, *request: object) -> str | None:
+    """Return the cursor of what comes after a page, of which `offset` images came before, of the
+    answer to a request; None when that is all."""
+    after = offset + len(response.hits)
+    if not response.hits or after >= response.total:
+        return None
+    text = json.dumps([after, _digest(request)], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -80,7 +80,7 @@ def explained_document(found: Explanation, node: Node) -> dict[str, object]:
         "images": found.images,
         "min_confidence": found.min_confidence,
         "left_out_by": left_out_by(node, found.hit.parts),
-        "verdict": verdict(found, node),
+        "verdict": verdict(found, node, name="This picture"),
         "hit": _hit(found.hit) | {"rank": found.rank},
     }
 

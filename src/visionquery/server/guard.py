@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from visionquery.server.access import Access, bearer
-from visionquery.server.problems import RefusedError, problem_of
+from visionquery.server.problems import RefusedError, defect_of, problem_of
 from visionquery.server.rates import Rates
 from visionquery.server.settings import NEW_TOKEN, ServerSettings
 
@@ -60,13 +60,17 @@ class Guard:
         self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or refuse it."""
+        """Serve a request, refuse it, or answer for a defect."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -74,10 +78,13 @@ class Guard:
 
         try:
             self._check(scope)
+            await self._app(scope, receive, send_guarded)
         except RefusedError as refusal:
             await problem_of(refusal)(scope, receive, send_guarded)
-        else:
-            await self._app(scope, receive, send_guarded)
+        except Exception as error:
+            if has_begun:
+                raise
+            await defect_of(scope, error)(scope, receive, send_guarded)
 
     def _check(self, scope: Scope) -> None:
         headers = dict(Headers(scope=scope))
@@ -130,7 +137,8 @@ def _check_site(headers: Mapping[str, str], *, is_page: bool) -> None:
     is_foreign = site not in ("same-origin", "none")
     origin = headers.get("origin")
     if origin is not None:
-        is_foreign |= urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+        # Compared as text: what is no origin is foreign.
+        is_foreign |= origin.partition("://")[2].lower() != headers.get("host", "").lower()
     if is_foreign and not (is_page and headers.get("sec-fetch-mode") == "navigate"):
         raise RefusedError(
             403, "OtherSite", "This request comes from a page of another site and is refused."

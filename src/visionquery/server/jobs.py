@@ -131,10 +131,13 @@ class Jobs:
 
     def _work(self) -> None:
         while (job_id := self._queue.get()) is not None:
-            if self._jobs[job_id].state == "waiting" and not self._is_closed:
-                self._run(job_id)
+            job = self._jobs.get(job_id)  # One that was cancelled may be forgotten by now.
+            if job is not None and job.state == "waiting" and not self._is_closed:
+                self._run(job)
 
-    def _run(self, job_id: str) -> None:
+    def _run(self, job: Job) -> None:
+        job_id = job.job_id
+
         def on_progress(progress: Progress) -> None:
             self._change(
                 job_id, done=progress.done, total=progress.total, encoded=progress.encoded,
@@ -143,7 +146,7 @@ class Jobs:
             if job_id in self._cancelled:
                 raise _CancelledError
 
-        job = self._change(job_id, state="running")
+        self._change(job_id, state="running")
         try:
             report = self._index([Path(path) for path in job.paths], on_progress)
         except _CancelledError:

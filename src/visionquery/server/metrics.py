@@ -78,8 +78,16 @@ class Metered:
         try:
             await self._app(scope, receive, send_counted)
         finally:
-            # The route's pattern, not the path: an address that anyone makes up is no new series.
-            route = getattr(scope.get("route"), "path", "other")
+            route = _route(scope)
             method = scope["method"] if route != "other" else "other"
             self._metrics.requests.labels(method, route, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+
+def _route(scope: Scope) -> str:
+    """Return the path with names for what is variable in it, "other" for one that leads nowhere:
+    an address that anyone makes up is no new series."""
+    if "route" not in scope:
+        return "other"
+    names = {str(value): f"{{{name}}}" for name, value in scope["path_params"].items()}
+    return "/".join(names.get(part, part) for part in scope["path"].split("/"))

@@ -11,10 +11,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from visionquery.errors import VisionQueryError, outcome_of
 
-__all__ = ["MEDIA_TYPE", "RefusedError", "add_problem_handlers", "problem", "problem_of"]
+__all__ = [
+    "MEDIA_TYPE",
+    "RefusedError",
+    "add_problem_handlers",
+    "defect_of",
+    "problem",
+    "problem_of",
+]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -55,11 +63,10 @@ def problem_of(error: VisionQueryError) -> Response:
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let an app answer every error with a problem document."""
+    """Let an app answer every error but a defect with a problem document; that is the guard's."""
     app.add_exception_handler(VisionQueryError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_defect)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
@@ -83,8 +90,9 @@ async def _on_http(_: Request, error: Exception) -> Response:
     return _response(document, dict(error.headers or {}))
 
 
-async def _on_defect(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+def defect_of(scope: Scope, error: Exception) -> Response:
+    """Return the response that a defect is, and say on stderr where it is."""
+    _log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
     detail = "This is a defect of VisionQuery, please report it; the server's output says where."
     return _response(_document(500, "Defect", detail))
 

@@ -23,9 +23,10 @@ def listen(settings: ServerSettings) -> socket.socket:
     try:
         listening = socket.create_server((settings.host, settings.port), family=family, backlog=512)
     except OSError as error:
+        reason = str(error.strerror or error).partition(" (while")[0].lower()
         raise InputError(
-            f"The server cannot listen on {settings.host} port {settings.port}: "
-            f"{error.strerror or error}. Choose another with --port, 0 for any that is free."
+            f"The server cannot listen on {settings.host}, port {settings.port}: {reason}. Give "
+            "another --host or --port; port 0 is any that is free."
         ) from error
     # Else the end of an answer waits 40 ms for the receipt of its head: asyncio does this only for
     # sockets whose protocol is told. Connections have it from the socket that accepts them.

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from visionquery.search.result import Sort
 
 __all__ = [
+    "MAX_QUERY",
+    "PICTURE_BODY",
     "Answer",
     "Explained",
     "FacetsShape",
@@ -26,9 +28,20 @@ __all__ = [
 
 _ID = "da975eab981b56d86de92a9039f10b2d"
 _PATH = "/home/me/Pictures/2024/beach.jpg"
-_MAX_QUERY = 2000
+MAX_QUERY = 2000
+"""Characters of a query."""
+
 _MAX_LIMIT = 1000
 _MAX_OFFSET = 10**9
+
+PICTURE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes of a picture.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+"""How OpenAPI describes a body that is a picture."""
 
 
 def content(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
@@ -63,7 +76,7 @@ class SearchRequest(PageRequest):
 
     q: str = Field(
         "",
-        max_length=_MAX_QUERY,
+        max_length=MAX_QUERY,
         description="Text of the query language. Blank: everything, newest first; with a picture, "
         "which it calls `image:upload`: that picture alone.",
         examples=["a dog on a beach -people date:2024"],

@@ -2,7 +2,7 @@
 
 import ipaddress
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from visionquery.errors import SettingsError
@@ -37,7 +37,7 @@ class ServerSettings:
 
     host: str = "127.0.0.1"
     port: int = 8765
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
     new_folders: bool | None = None
     requests_per_minute: int | None = None
@@ -52,7 +52,7 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise SettingsError(f"The port is {self.port}: give one from 0 (any) to 65535.")
-        if self.token is None and not is_loopback(self.host):
+        if self.token is None and not _is_loopback(self.host):
             raise SettingsError(
                 f"{self.host or 'This address'} can be reached from other machines, so a token is "
                 f"needed. Make one and start again:\n  {NEW_TOKEN}"
@@ -87,11 +87,11 @@ class ServerSettings:
         if name in _LOCAL_NAMES or name in (allowed.lower() for allowed in self.allowed_hosts):
             return True
         if self.token is None:
-            return is_loopback(name)
+            return _is_loopback(name)
         return _is_address(name) or name in _own_names()
 
 
-def is_loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """Tell whether an address or name is this machine's own, out of the reach of all others."""
     if host.lower() in _LOCAL_NAMES:
         return True
@@ -107,5 +107,5 @@ def _is_address(host: str) -> bool:
 
 
 def _own_names() -> set[str]:
-    name = socket.gethostname().lower()
-    return {name, f"{name}.local", socket.getfqdn().lower()}
+    name = socket.gethostname().lower()  # asks no name server, which every request would wait for
+    return {name, f"{name}.local"}

@@ -159,7 +159,7 @@ export class BoxDraw {
  * @param {number} dy
  * @returns {Box}
  */
-export function dragged(box, edges, dx, dy) {
+function dragged(box, edges, dx, dy) {
   const { left, top, width, height } = box;
   if (edges === 'move') {
     return { ...box, left: clamp(left + dx, 100 - width), top: clamp(top + dy, 100 - height) };

@@ -25,8 +25,10 @@ export class Details {
   /**
    * @param {import('./actions.js').Actions} actions
    * @param {() => void} onGone called when the library does not have the picture
+   * @param {() => Promise<Blob|undefined>} upload gives the picture that the query was made with
    */
-  constructor(actions, onGone) {
+  constructor(actions, onGone, upload) {
+    this.upload = upload;
     this.actions = actions;
     this.onGone = onGone;
     this.id = '';
@@ -75,7 +77,7 @@ export class Details {
     try {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       signal.throwIfAborted();
-      const canExplain = Boolean(q.trim()) && !usesUpload(q);
+      const canExplain = Boolean(q.trim());
       if (!canExplain) this.#why.hidden = true;
       const [facts] = await Promise.all([this.#loadFacts(id, signal), canExplain && this.#loadWhy(id, q, signal)]);
       return facts;
@@ -99,7 +101,9 @@ export class Details {
   /** @param {string} id @param {string} q @param {AbortSignal} signal */
   async #loadWhy(id, q, signal) {
     try {
-      this.#drawWhy(await call(`/images/${id}/explanation`, { params: { q }, signal }));
+      const body = usesUpload(q) ? await this.upload() : undefined;
+      const method = body ? 'POST' : 'GET';
+      this.#drawWhy(await call(`/images/${id}/explanation`, { method, params: { q }, body, signal }));
     } catch (error) {
       if (isAbort(error)) throw error;
       this.#why.hidden = true; // A query that cannot be read explains nothing; the box says so.
@@ -118,14 +122,13 @@ export class Details {
 
   /** @param {Explanation} found */
   #drawWhy({ verdict, hit, relevant }) {
-    const says = hit.path ? verdict.replace(hit.path, 'This picture') : verdict;
     const wanted = hit.parts.filter((part) => !part.excluded);
     const left = hit.parts.filter((part) => part.excluded).sort((a, b) => b.confidence - a.confidence);
     const rest = left.slice(1);
     fill(
       this.#why,
       h('h3', {}, relevant ? 'Why it matched' : 'Why it did not match'),
-      h('p', { class: 'verdict' }, says),
+      h('p', { class: 'verdict' }, verdict),
       h('ul', { class: 'bars' }, [...wanted, ...left.slice(0, 1)].map(bar)),
       rest.length > 0 &&
         h(

@@ -48,7 +48,7 @@ const box = new Box({
   onSubmit: () => asking.flush(),
   onLeaveDown: () => grid.goTo(grid.current),
 });
-const viewer = new Viewer({ state, grid, actions, selection });
+const viewer = new Viewer({ state, grid, actions, selection, uploads });
 const banner = byId('banner', HTMLElement);
 const beyond = byId('beyond', HTMLElement);
 let waiting = 0;

@@ -65,7 +65,7 @@ const COLUMNS = /** @type {const} */ (['path', 'image_id', 'width', 'height', 't
  * @param {Hit[]} hits
  * @returns {string}
  */
-export function asCsv(hits) {
+function asCsv(hits) {
   const lines = hits.flatMap((hit) =>
     placesOf(hit).map((path) => {
       const confidence = hit.score === null ? '' : hit.confidence;
@@ -76,7 +76,7 @@ export function asCsv(hits) {
 }
 
 /** @param {Hit[]} hits @returns {string} one path per line, one per picture */
-export function asPaths(hits) {
+function asPaths(hits) {
   return hits
     .map((hit) => hit.path)
     .filter(Boolean)

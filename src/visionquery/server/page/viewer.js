@@ -57,13 +57,18 @@ export class Viewer {
    * @param {import('./grid.js').Grid} with_.grid
    * @param {import('./actions.js').Actions} with_.actions
    * @param {import('./selection.js').Selection} with_.selection
+   * @param {import('./upload.js').Uploads} with_.uploads
    */
-  constructor({ state, grid, actions, selection }) {
+  constructor({ state, grid, actions, selection, uploads }) {
     this.state = state;
     this.grid = grid;
     this.actions = actions;
     this.selection = selection;
-    this.details = new Details(actions, () => this.#showGone('This picture is not in the library any more.', true));
+    this.details = new Details(
+      actions,
+      () => this.#showGone('This picture is not in the library any more.', true),
+      () => uploads.get(state.view.upload),
+    );
     this.draw = new BoxDraw(this.#frame, (box) => actions.likePart(this.#id, box));
     this.zoom = new Zoom(
       this.#stage,

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from visionquery.images.thumbnails import encoded_thumbnail
 from visionquery.query.ast import Blend, Like
-from visionquery.query.grammar import parse
 from visionquery.server.context import Context, ContextOf
 from visionquery.server.cursors import next_cursor
 from visionquery.server.documents import (
@@ -17,9 +16,18 @@ from visionquery.server.documents import (
     respond,
 )
 from visionquery.server.originals import original_response
-from visionquery.server.queries import query_tree
+from visionquery.server.queries import EVERYTHING, query_tree, uploaded
 from visionquery.server.routes.search import check_within, page_offset
-from visionquery.server.schemas import Answer, Explained, ImageFacts, PageRequest, content
+from visionquery.server.schemas import (
+    MAX_QUERY,
+    PICTURE_BODY,
+    Answer,
+    Explained,
+    ImageFacts,
+    PageRequest,
+    content,
+)
+from visionquery.server.uploads import read_upload
 
 __all__ = ["routes"]
 
@@ -29,6 +37,14 @@ _ImageId = Annotated[
         pattern="^[0-9a-f]{32}$",
         description="The id of an image: the hash of its content.",
         examples=["da975eab981b56d86de92a9039f10b2d"],
+    ),
+]
+_Query = Annotated[
+    str,
+    Query(
+        max_length=MAX_QUERY,
+        description="Text of the query language. Blank: everything; with a picture, which it calls "
+        "`image:upload`: that picture alone.",
     ),
 ]
 _Size = Annotated[Literal["320", "640", "1280", "2560"], Query(description="Side in pixels.")]
@@ -42,6 +58,9 @@ def routes() -> APIRouter:
     original = content("image/*", "The file, byte for byte.")
     router.get("", response_model=ImageFacts)(facts)
     router.get("/explanation", response_model=Explained)(explanation)
+    router.post("/explanation", response_model=Explained, openapi_extra=PICTURE_BODY)(
+        explanation_by_picture
+    )
     router.get("/similar", response_model=Answer)(similar)
     router.get("/thumbnail", response_class=Response, responses=picture)(thumbnail)
     router.get("/original", response_class=Response, responses=original)(original_file)
@@ -56,16 +75,29 @@ async def facts(request: Request, context: ContextOf, image_id: _ImageId) -> Res
 
 
 async def explanation(
-    request: Request,
-    context: ContextOf,
-    image_id: _ImageId,
-    q: Annotated[str, Query(min_length=1, max_length=2000, description="A query.")],
+    request: Request, context: ContextOf, image_id: _ImageId, q: _Query = ""
 ) -> Response:
     """Tell why an image is, or is not, in the answer to a query."""
+    return await _explained(request, context, image_id, q, None)
 
+
+async def explanation_by_picture(
+    request: Request, context: ContextOf, image_id: _ImageId, q: _Query = ""
+) -> Response:
+    """Tell why an image is, or is not, in the answer to a query with a picture, the body of the
+    request."""
+    picture = await read_upload(request, context.settings)
+    return await _explained(request, context, image_id, q, picture)
+
+
+async def _explained(
+    request: Request, context: Context, image_id: str, q: str, picture: bytes | None
+) -> Response:
     def work() -> Response:
-        node = query_tree(q, has_upload=False) or parse(q)
-        found = context.library.explain(image_id, node, text=q)
+        node = query_tree(q, has_upload=picture is not None) or EVERYTHING
+        found = context.library.explain(
+            image_id, node, text=q, pictures=uploaded(picture), limits=context.upload_limits
+        )
         return respond(explained_document(found, node))
 
     return await context.searchers.run(request, work)
@@ -90,8 +122,7 @@ async def similar(
             within=asked.within,
             min_confidence=asked.min_confidence or 0.0,
         )
-        after = offset + len(response.hits)
-        following = next_cursor(after, *same) if response.hits and after < response.total else None
+        following = next_cursor(response, offset, *same)
         return respond(answer_document(response, Blend((Like(image_id),)), following))
 
     return await context.searchers.run(request, work)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from fastapi import Path as PathParameter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
@@ -17,6 +18,10 @@ from visionquery.server.schemas import IndexRequest, JobList, JobShape
 from visionquery.store.places import expanded
 
 __all__ = ["routes"]
+
+_JobId = Annotated[
+    str, PathParameter(description="The id of a job.", examples=["5f0c2d9be1a87746"])
+]
 
 
 def routes() -> APIRouter:
@@ -50,17 +55,17 @@ async def jobs(context: ContextOf) -> Response:
     return respond({"jobs": [job_document(job) for job in context.jobs.all()]})
 
 
-async def job(context: ContextOf, job_id: str) -> Response:
+async def job(context: ContextOf, job_id: _JobId) -> Response:
     """Tell how far a job is."""
     return respond(job_document(context.jobs.get(job_id)))
 
 
-async def cancel(context: ContextOf, job_id: str) -> Response:
+async def cancel(context: ContextOf, job_id: _JobId) -> Response:
     """Stop a job; what it has finished is kept."""
     return respond(job_document(context.jobs.cancel(job_id)))
 
 
-async def _known(context: ContextOf, job_id: str) -> str:
+async def _known(context: ContextOf, job_id: _JobId) -> str:
     """Refuse a job that is not there before its stream begins, which can tell no error any more."""
     return context.jobs.get(job_id).job_id
 

@@ -1,18 +1,35 @@
 """The page, its files, and what watches a server."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
 
 from visionquery.server.context import ContextOf
 from visionquery.server.metrics import CONTENT_TYPE
 from visionquery.server.schemas import Health, content
 
-__all__ = ["FOLDER", "routes"]
+__all__ = ["FOLDER", "PageFiles", "routes"]
 
 FOLDER = Path(__file__).parents[1] / "page"
 """The files of the page, which hold nothing of a library."""
+
+
+_ASK_AGAIN = "no-cache"
+"""A browser keeps the page's files, and asks whether they are still the same: the files of two
+versions must never meet."""
+
+
+class PageFiles(StaticFiles):
+    """The files of the page."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        """Return a file, or that it is still the same."""
+        response = super().file_response(*arguments, **named)
+        response.headers["Cache-Control"] = _ASK_AGAIN
+        return response
 
 
 def routes() -> APIRouter:
@@ -28,7 +45,7 @@ def routes() -> APIRouter:
 
 async def page() -> Response:
     """Return the page."""
-    return FileResponse(FOLDER / "index.html", headers={"Cache-Control": "no-cache"})
+    return FileResponse(FOLDER / "index.html", headers={"Cache-Control": _ASK_AGAIN})
 
 
 async def icon() -> Response:

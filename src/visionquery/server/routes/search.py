@@ -12,19 +12,19 @@ from visionquery.query.editing import edited
 from visionquery.server.context import Context, ContextOf
 from visionquery.server.cursors import next_cursor, offset_of
 from visionquery.server.documents import answer_document, reading_document, respond
-from visionquery.server.queries import EVERYTHING, UPLOAD, query_tree
-from visionquery.server.schemas import Answer, PageRequest, QueryReading, SearchRequest
+from visionquery.server.queries import EVERYTHING, query_tree, readable_tree, uploaded
+from visionquery.server.schemas import (
+    MAX_QUERY,
+    PICTURE_BODY,
+    Answer,
+    PageRequest,
+    QueryReading,
+    SearchRequest,
+)
 from visionquery.server.uploads import read_upload
 
 __all__ = ["check_within", "page_offset", "routes"]
 
-_PICTURE_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "The bytes of a picture.",
-        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
 _Asked = Annotated[SearchRequest, Query()]
 
 
@@ -32,7 +32,7 @@ def routes() -> APIRouter:
     """Return the routes of this group."""
     router = APIRouter(tags=["search"])
     router.get("/search", response_model=Answer)(search)
-    router.post("/search", response_model=Answer, openapi_extra=_PICTURE_BODY)(search_by_picture)
+    router.post("/search", response_model=Answer, openapi_extra=PICTURE_BODY)(search_by_picture)
     router.get("/query", response_model=QueryReading)(read_query)
     return router
 
@@ -52,8 +52,8 @@ async def search_by_picture(request: Request, context: ContextOf, asked: _Asked)
 async def read_query(
     request: Request,
     context: ContextOf,
-    q: Annotated[str, Query(max_length=2000, description="Text of the query language.")] = "",
-    add: Annotated[str, Query(max_length=2000, description="A part to add, ANDed.")] = "",
+    q: Annotated[str, Query(max_length=MAX_QUERY, description="Text of the query language.")] = "",
+    add: Annotated[str, Query(max_length=MAX_QUERY, description="A part to add, ANDed.")] = "",
     drop: Annotated[
         list[str] | None,
         Query(max_length=20, description="Fields whose filters, at the top, are taken out first."),
@@ -63,7 +63,7 @@ async def read_query(
 
     def work() -> Response:
         text = edited(q, add=add, drop=drop or ())
-        node = query_tree(text, has_upload=f"image:{UPLOAD}" in text)
+        node = readable_tree(text) if text else None
         return respond(reading_document(text, node))
 
     return await context.searchers.run(request, work)
@@ -87,13 +87,11 @@ async def _answer(
             min_confidence=asked.min_confidence,
             sort=asked.sort,
             explain=asked.explain,
-            pictures={} if picture is None else {UPLOAD: picture},
+            pictures=uploaded(picture),
             limits=context.upload_limits,
         )
-        after = offset + len(response.hits)
-        following = next_cursor(after, *same) if response.hits and after < response.total else None
         context.metrics.searches.observe(time.perf_counter() - started)
-        return respond(answer_document(response, node, following))
+        return respond(answer_document(response, node, next_cursor(response, offset, *same)))
 
     return await context.searchers.run(request, work)
 
