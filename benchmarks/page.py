@@ -53,16 +53,17 @@ def main() -> None:
 
 
 def _measure(page: Page) -> None:
-    size = page.evaluate(
+    size, sent = page.evaluate(
         """() => performance.getEntriesByType('resource').concat(
           performance.getEntriesByType('navigation')).filter(e => !e.name.includes('/api/'))
-          .reduce((sum, e) => sum + e.decodedBodySize, 0)"""
+          .reduce(([all, sent], e) =>
+            [all + e.decodedBodySize, sent + e.encodedBodySize], [0, 0])"""
     )
     waits = [_first_paint(page, query) for query in _QUERIES]
     page.get_by_test_id("search-box").fill("")
     page.wait_for_timeout(1500)
-    painted = f"{statistics.median(waits):.0f} ms median, {max(waits):.0f} ms worst"
-    print(f"page {size / 1000:.0f} kB; from answer to paint {painted}")
+    print(f"page {size / 1000:.0f} kB, sent as {sent / 1000:.0f} kB")
+    print(f"from answer to paint {statistics.median(waits):.0f} ms, {max(waits):.0f} ms at worst")
     wheel = _scrolled(page, lambda: [_wheel(page) for _ in range(200)])
     jumps = _scrolled(page, lambda: [_jump(page, share / 20) for share in range(20)])
     nodes = page.evaluate("document.querySelectorAll('*').length")

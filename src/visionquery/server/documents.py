@@ -13,7 +13,8 @@ from starlette.responses import Response as HttpResponse
 
 from visionquery import __version__
 from visionquery.indexing.status import LibraryStatus
-from visionquery.present.explanations import left_out_by, verdict
+from visionquery.present.documents import explanation_document
+from visionquery.present.explanations import verdict
 from visionquery.query.ast import Node
 from visionquery.query.document import as_document
 from visionquery.query.editing import parts
@@ -72,14 +73,9 @@ def answer_document(
 
 def explained_document(found: Explanation, node: Node) -> dict[str, object]:
     """Return why an image is, or is not, in the answer to a query, whose tree is `node`."""
-    return {
-        "query": found.query,
-        "model": found.model,
-        "relevant": found.is_relevant,
-        "rank": found.rank,
-        "images": found.images,
-        "min_confidence": found.min_confidence,
-        "left_out_by": left_out_by(node, found.hit.parts),
+    document = explanation_document(found, node)
+    del document["image"]  # whose numbers are rounded there
+    return document | {
         "verdict": verdict(found, node, name="This picture"),
         "hit": _hit(found.hit) | {"rank": found.rank},
     }
