@@ -19,6 +19,8 @@ from visionquery.query.plan import Null
 from visionquery.search.background import kept_background
 from visionquery.search.calibrate import (
     Scale,
+    best_count,
+    best_places,
     confidence,
     growth,
     log_odds,
@@ -89,7 +91,13 @@ class Texts:
 
 
 def _scale(row: NDArray[np.float32], biases: NDArray[np.float32], null: Null) -> Scale:
-    return text_scale(row, biases, null)
+    best = best_places(row, best_count(len(row), is_text=True))
+    return text_scale(row, row[best], biases[best], null, images=len(row))
+
+
+def _picture_scale(row: NDArray[np.float32]) -> Scale:
+    best = best_places(row, best_count(len(row), is_text=False))
+    return picture_scale(row, row[best], images=len(row))
 
 
 def _presence(scored: dict[str, Texts], images: int) -> tuple[float, float, float]:
@@ -143,7 +151,7 @@ def _pictures(photos: Photos) -> tuple[float, float]:
     z, right, weight = [], [], []
     for number, row in enumerate(cosines):
         others = np.arange(len(row)) != number
-        scale = picture_scale(row[others])
+        scale = _picture_scale(row[others])
         alike = np.array([_jaccard(photos.words[number], words) for words in photos.words])
         z.append((row[others] - scale.usual) / scale.spread)
         right.append(alike[others] >= _ALIKE)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from visionquery.evaluate.ranking import average_precision
 from visionquery.query.ast import Blend, Text
 from visionquery.search.calibrate import log_odds
-from visionquery.search.evidence import gather
+from visionquery.search.candidates import find
 from visionquery.search.phrases import phrases_of
 from visionquery.types import Facts
 
@@ -67,11 +67,14 @@ def _facts(number: int, caption: str) -> Facts:
 def _scored(asked: Asked, text: str) -> tuple[Column, Column]:
     """Return the visual log-odds (n,) and the share of the words (n,) of all photographs."""
     plan = asked.plan(Blend((Text(text),)))
-    alive = asked.store.alive()
-    evidence = gather(plan, asked.store, rows=np.flatnonzero(alive), alive=alive)
-    visual = log_odds(evidence.cosines[0], evidence.scales[0], plan.calibration.text)
-    share = evidence.shares[0]
-    return visual, np.zeros(len(visual)) if share is None else share
+    found = find(plan, asked.store, None, count=1, least=0.0, every=True)
+    evidence, known = found.best.evidence, found.known
+    visual = log_odds(evidence.cosines[0], known.scales[0], plan.calibration.text)
+    share, held = np.zeros(len(visual)), known.held[0]
+    if held is not None:
+        places, shares = held.among(evidence.rows)
+        share[places] = shares
+    return visual, share
 
 
 def _fused(visual: Column, share: Column, weight: float) -> Column:

@@ -50,7 +50,8 @@ NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is wanted of an answer: its page, the order, where relevance ends (0..1), folders or
-    files to answer from (all where there are none), and whether every hit is explained."""
+    files to answer from (all where there are none), whether every hit is explained, and whether
+    every image is compared (None: up to a million)."""
 
     limit: int = 20
     offset: int = 0
@@ -58,6 +59,7 @@ class Wanted:
     min_confidence: float = DEFAULT_MIN_CONFIDENCE
     within: Sequence[Path] = ()
     parts: bool = False
+    exact: bool | None = None
 
 
 def answer(
@@ -96,11 +98,12 @@ def answer(
             sort=wanted.sort,
             places=wanted.within,
             parts=wanted.parts,
+            exact=wanted.exact,
         )
     return Response(
         query=text,
         model=store.model.name,
-        exact=True,
+        exact=page.exact,
         seconds=time.perf_counter() - started,
         hits=seen_within(page.hits, wanted.within),
         closest=seen_within(page.closest, wanted.within),

@@ -228,6 +228,7 @@ class Library:
         min_confidence: float | None = None,
         sort: Sort | None = None,
         explain: bool = False,
+        exact: bool | None = None,
         pictures: Mapping[str, bytes] = NO_PICTURES,
         limits: Limits = DEFAULT_LIMITS,
     ) -> Response:
@@ -237,13 +238,14 @@ class Library:
         in the response. `within` are indexed folders or files (or one) to answer from.
         `min_confidence` (0..1) is where relevance ends; None is the default, 0 shows everything.
         `sort` by "date" (newest first) or "path" orders what is relevant; None is "relevance",
-        for a query of filters alone "date". `explain` gives every hit its parts. `pictures` are
+        for a query of filters alone "date". `explain` gives every hit its parts. `exact` tells
+        whether every image is compared; None is that it is up to a million. `pictures` are
         contents of picture files that terms `image:NAME` mean, decoded within `limits`.
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
         node, name = _named(query, text)
         places = _places(within)
-        wanted = Wanted(limit, offset, sort, _least(min_confidence), places, explain)
+        wanted = Wanted(limit, offset, sort, _least(min_confidence), places, explain, exact)
         return answer(
             self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
         )
@@ -256,14 +258,17 @@ class Library:
         offset: int = 0,
         within: Place | Iterable[Place] = (),
         min_confidence: float = 0.0,
+        exact: bool | None = None,
     ) -> Response:
-        """Find images that look like one, given as a file or an image id; it is left out.
+        """Find images that look like one, given as a file or an image id; it is left out. `exact`
+        is that of `search`.
 
         Raises InputError when `image` is neither, ImageError when it cannot be decoded.
         """
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
-        wanted = Wanted(limit, offset, None, min_confidence, _places(within))
+        places = _places(within)
+        wanted = Wanted(limit, offset, None, min_confidence, places, exact=exact)
         node = Blend((term,))
         return answer(self._store, lambda: self.encoder, node, str(image), wanted, without=itself)
 

@@ -12,8 +12,10 @@ from numpy.random import Generator
 
 from visionquery.query.ast import Contains, Filter, Near, OneOf, Range
 from visionquery.search.result import path_within
+from visionquery.store import codes
 from visionquery.store.base import (
     MEASURES,
+    Estimates,
     FileRecord,
     ImageRecord,
     NewImage,
@@ -23,6 +25,7 @@ from visionquery.store.base import (
 )
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore
+from visionquery.store.vectors import Segments
 from visionquery.testing.store_checks import STORE_CHECKS, Check, MakeStore
 from visionquery.testing.store_examples import example_image
 from visionquery.types import ModelIdentity
@@ -89,11 +92,20 @@ PHRASES = [
 ]
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture
+def coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let libraries on disk have codes of a few rows, where others need thousands."""
+    monkeypatch.setattr(codes, "_ROWS_PER_STEP", 4)
+    monkeypatch.setitem(Segments.__init__.__kwdefaults__, "rows_per_segment", 8)
+
+
+@pytest.fixture(params=["local", "coded", "memory"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
     """Return how to make a new, empty store."""
     if request.param == "memory":
         return MemoryStore
+    if request.param == "coded":
+        request.getfixturevalue("coded")
     number = itertools.count()
     return lambda model: create_local(tmp_path / f"library-{next(number)}", model)
 
@@ -105,6 +117,7 @@ def test_store_passes(check: Check, make_store: MakeStore) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="the places of this test are POSIX ones")
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.usefixtures("coded")
 def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> None:
     random = np.random.default_rng(seed)
     local, memory, model = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL), MODEL
@@ -119,6 +132,10 @@ def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> Non
     assert memory.row_count() > memory.image_count() > 0, "the history should have left holes"
     assert moved, "the history should have moved to another model"
     local.close()
+
+
+def _furthest(about: Estimates, probes: np.ndarray) -> float:
+    return (about.error + 1e-6) * float(np.linalg.norm(probes, axis=1).max())
 
 
 def _sorted_rows(records: list[ImageRecord], by: Order, places: list[Path]) -> list[int]:
@@ -235,6 +252,8 @@ def _assert_alike(local: Store, memory: Store, random: Generator) -> None:
     np.testing.assert_allclose(
         local.scores(probes)[:, alive], memory.scores(probes)[:, alive], atol=1e-6
     )
+    about = local.estimates(probes)
+    assert np.abs(about.cosines - local.scores(probes)).max(initial=0) <= _furthest(about, probes)
     for wanted in FILTERS:
         assert local.matching(wanted).tolist() == memory.matching(wanted).tolist(), wanted
     for phrase in PHRASES:

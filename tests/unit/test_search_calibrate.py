@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 from visionquery.query.plan import Null
 from visionquery.search.calibrate import (
     Scale,
-    _best,
     _quantiles,
     all_of,
+    best_count,
+    best_places,
     confidence,
     growth,
     log_odds,
     log_odds_of,
-    picture_scale,
     presence,
     suspicion,
-    text_scale,
 )
+from visionquery.search.calibrate import picture_scale as scale_of_picture
+from visionquery.search.calibrate import text_scale as scale_of_text
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 from visionquery.types import Curve, Line
 
@@ -39,6 +40,20 @@ def scores(count: int, *, middle: float = 0.1, seed: int = 0) -> NDArray[np.floa
 
 def even_biases(count: int, bias: float = NULL.bias) -> NDArray[np.float32]:
     return np.full(count, bias, np.float32)
+
+
+def text_scale(
+    cosines: NDArray[np.float32], biases: NDArray[np.float32], null: Null
+) -> Scale:
+    """The scale of a query whose cosines with every image are known."""
+    count = len(cosines)
+    best = best_places(cosines, best_count(count, is_text=True))
+    return scale_of_text(cosines, cosines[best], biases[best], null, images=count)
+
+
+def picture_scale(cosines: NDArray[np.float32]) -> Scale:
+    best = best_places(cosines, best_count(len(cosines), is_text=False))
+    return scale_of_picture(cosines, cosines[best], images=len(cosines))
 
 
 def sigmoid(value: NDArray[np.float64] | float) -> NDArray[np.float64]:
@@ -195,7 +210,7 @@ def test_pictures_take_their_spread_from_the_lower_half() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 49, 50, 149, 150, 999, 1000, 5000])
 def test_the_best_are_one_in_fifty_but_no_more_than_asked(count: int) -> None:
     cosines = scores(count)
-    places = _best(cosines, 20, _quantiles(cosines, (0.97,))[0])
+    places = best_places(cosines, best_count(count, is_text=True))
     wanted = min(20, max(1, count // 50))
     assert np.sort(cosines[places]).tolist() == np.sort(cosines)[-wanted:].tolist()
 

@@ -5,7 +5,7 @@ import pytest
 
 from visionquery.query.ast import Blend, Text
 from visionquery.query.grammar import parse
-from visionquery.search.phrases import phrases_of, share_held
+from visionquery.search.phrases import Held, phrases_of, share_held
 
 
 def units(query: str) -> set[tuple[str, ...]]:
@@ -90,46 +90,61 @@ def shares(phrases, held: dict[str, list[int]], count: int):
         mask[held.get(phrase, [])] = True
         return mask
 
-    return share_held(phrases, holding=holding, image_count=count)
+    held = share_held(phrases, holding=holding, image_count=count)
+    if held is None:
+        return None
+    assert (np.diff(held.rows) > 0).all()
+    assert (held.shares > 0).all()
+    every = np.zeros(count)
+    places, found = held.among(np.arange(count))
+    every[places] = found
+    return every
 
 
 def test_a_share_is_weighed_by_how_rare_a_word_is():
     phrases = (("rare",), ("common",))
-    share, masks = shares(phrases, {"rare": [0], "common": [1, 2, 3, 4, 5]}, 20)
+    share = shares(phrases, {"rare": [0], "common": [1, 2, 3, 4, 5]}, 20)
     rare, common = np.log(20), np.log(4)
     assert share[0] == pytest.approx(rare / (rare + common))
     assert share[1] == pytest.approx(common / (rare + common))
     assert share[6] == 0
-    assert [int(mask.sum()) for mask in masks] == [1, 5]
 
 
 def test_an_image_that_holds_every_word_holds_all_of_it():
-    share, _ = shares((("a",), ("b",), ("c",)), {"a": [0, 1], "b": [0, 2], "c": [0]}, 9)
+    share = shares((("a",), ("b",), ("c",)), {"a": [0, 1], "b": [0, 2], "c": [0]}, 9)
     assert share[0] == pytest.approx(1.0)
     assert max(share[1:]) < 0.6
 
 
 def test_a_word_that_nobody_has_counts_as_missing():
-    share, _ = shares((("here",), ("nowhere",)), {"here": [0]}, 10)
+    share = shares((("here",), ("nowhere",)), {"here": [0]}, 10)
     assert share[0] == pytest.approx(0.5)
 
 
 def test_any_form_of_a_word_will_do():
-    share, masks = shares((("dogs", "dog"),), {"dog": [1], "dogs": [2]}, 10)
-    assert np.flatnonzero(masks[0]).tolist() == [1, 2]
+    share = shares((("dogs", "dog"),), {"dog": [1], "dogs": [2]}, 10)
+    assert np.flatnonzero(share).tolist() == [1, 2]
     assert share[1] == share[2] == pytest.approx(1.0)
 
 
 def test_a_word_that_most_of_the_library_has_weighs_nothing():
-    assert shares((("pile",),), {"pile": list(range(10))}, 10)[0] is None
-    assert shares((("pile",),), {"pile": list(range(6))}, 10)[0] is None
-    share, _ = shares((("pile",), ("dog",)), {"pile": list(range(10)), "dog": [3]}, 10)
+    assert shares((("pile",),), {"pile": list(range(10))}, 10) is None
+    assert shares((("pile",),), {"pile": list(range(6))}, 10) is None
+    share = shares((("pile",), ("dog",)), {"pile": list(range(10)), "dog": [3]}, 10)
     assert share[3] == pytest.approx(1.0)
     assert share[4] == 0
 
 
 def test_there_is_no_share_where_nothing_is_held():
-    assert shares((("dog",), ("cat",)), {}, 10)[0] is None
-    assert shares((), {"dog": [0]}, 10)[0] is None
-    assert shares((("dog",),), {}, 0) == (None, [])
-    assert shares((("dog",),), {"dog": [0]}, 1)[0] is None  # One image cannot be told apart.
+    assert shares((("dog",), ("cat",)), {}, 10) is None
+    assert shares((), {"dog": [0]}, 10) is None
+    assert shares((("dog",),), {}, 0) is None
+    assert shares((("dog",),), {"dog": [0]}, 1) is None  # One image cannot be told apart.
+
+
+def test_shares_are_found_among_any_rows():
+    held = Held(np.array([2, 5, 9]), np.array([0.2, 0.5, 0.9]))
+    for rows in ([5], [0, 1], [2, 3, 9], [9, 12], list(range(20)), []):
+        places, found = held.among(np.array(rows, dtype=np.intp))
+        assert [rows[place] for place in places] == [row for row in rows if row in (2, 5, 9)]
+        assert (found == np.array([rows[place] / 10 for place in places])).all()

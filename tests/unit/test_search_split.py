@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from visionquery.query.grammar import parse
+from visionquery.search import candidates
 from visionquery.search.background import kept_background, refresh_background
 from visionquery.search.executor import execute
 from visionquery.search.planner import plan
+from visionquery.store import codes
 from visionquery.store.base import FileRecord, NewImage, Store
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore
@@ -124,3 +126,81 @@ def test_the_answer_is_the_same_however_the_images_came(stores: list[Store], que
             [hit.confidence for hit in first.hits],
             atol=1e-6,
         )
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A library whose images are looked at by their codes first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Segments.__init__.__kwdefaults__, "rows_per_segment", 32)
+        patch.setattr(codes, "_ROWS_PER_STEP", 16)
+        store = create_local(tmp_path_factory.mktemp("coded") / "library", IDENTITY)
+        yield fill(store, images()[::-1], batch=50, roots=["/pile"])
+        store.close()
+
+
+@pytest.mark.parametrize("limit", [1, 7, COUNT])
+@pytest.mark.parametrize("query", QUERIES)
+def test_codes_change_nothing_but_the_rounding_of_scales(
+    stores: list[Store], coded: Store, query: str, limit: int
+) -> None:
+    asked = {"limit": limit, "min_confidence": 0.1}
+    true, found = (
+        execute(
+            plan(
+                parse(query), encoder=LetterEncoder(), store=store,
+                background=kept_background(store), read_picture=Path.read_bytes,
+            ),
+            store, **asked,
+        )
+        for store in (stores[0], coded)
+    )  # fmt: skip
+    assert coded.estimates(unit([vector_of("dog")])).error > 0
+    assert found.exact
+    assert abs(found.total - true.total) <= 2
+    expected = {hit.image_id: hit for hit in (*true.hits, *true.closest)}
+    shown = {hit.image_id: hit for hit in (*found.hits, *found.closest)}
+    if not set(" :-").intersection(query):
+        assert list(shown) == list(expected)
+    # Of a query of several parts, images of like rank may change places with the scales.
+    assert len(shown.keys() & expected.keys()) >= len(expected) - 1
+    for image_id in shown.keys() & expected.keys():
+        assert shown[image_id].score == pytest.approx(expected[image_id].score, abs=1e-6)
+        assert shown[image_id].confidence == pytest.approx(
+            expected[image_id].confidence, abs=0.01
+        )
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_codes_pass_over_is_never_among_the_best(coded: Store, query: str) -> None:
+    asked = plan(
+        parse(query), encoder=LetterEncoder(), store=coded,
+        background=kept_background(coded), read_picture=Path.read_bytes,
+    )  # fmt: skip
+    for least in (-np.inf, -2.0, 0.0, 3.0):
+        found = candidates.find(asked, coded, None, count=5, least=least)
+        rows = np.flatnonzero(coded.alive())
+        every = candidates.judged(found.known, rows, coded.scores(asked.vectors, rows))
+        order = candidates.ranked(every, least)
+        best = candidates.ranked(found.best, least)
+        assert np.sort(best)[-5:].tolist() == np.sort(order)[-5:].tolist()
+        relevant = rows[(every.odds >= least) & (every.odds > -np.inf)]
+        assert found.relevant.tolist() == relevant.tolist()
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_an_answer_that_passes_images_over_says_so(coded: Store, query: str) -> None:
+    asked = plan(
+        parse(query), encoder=LetterEncoder(), store=coded,
+        background=kept_background(coded), read_picture=Path.read_bytes,
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "_FEW", 10)
+        patch.setattr(candidates, "_LIKELY", 40)
+        page = execute(asked, coded, limit=5, min_confidence=0.0, exact=False)
+    true = execute(asked, coded, limit=5, min_confidence=0.0, exact=True)
+    assert true.exact
+    assert page.exact == (not asked.probes)
+    same = {hit.image_id for hit in page.hits} & {hit.image_id for hit in true.hits}
+    assert len(same) >= 4
+    assert len(page.hits) == len(true.hits) == 5

@@ -226,9 +226,9 @@ def test_error_of_the_caller_passes_unchanged(library: LocalStore) -> None:
 
 
 def test_full_disk_is_said_and_keeps_what_is_stored(library: LocalStore) -> None:
-    connection = library._connections.mine()
-    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
-    connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    with library._open.read() as connection:
+        ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
     with library.writing(), pytest.raises(StoreError, match=r"no room left.*free some space"):
         library.set_note("long", "x" * 1_000_000)
     assert library.image_count() == 3
@@ -262,7 +262,7 @@ def test_rows_go_on_into_a_second_segment(tmp_path: Path) -> None:
     with store.writing():
         store.write(new[:65_530], [])
         store.write(new[65_530:], [])
-    names = sorted(path.name for path in Path(store.location, "vectors-1").iterdir())
+    names = sorted(path.name for path in Path(store.location, "vectors-1").glob("*.f32"))
     assert names == ["000000.f32", "000001.f32"]
     np.testing.assert_allclose(store.scores(vectors[:1])[0], vectors @ vectors[0], atol=1e-6)
     asked = [count - 1, 3, 65_536, 65_535, 3]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from visionquery.errors import StoreError
+from visionquery.store import vectors
 from visionquery.store.vectors import Segments
 
 
@@ -57,3 +58,26 @@ def test_a_block_outlives_its_segments(tmp_path: Path) -> None:
     segments.close()
     assert np.array_equal(block, _rows(0, 2))
     assert not block.flags.writeable
+
+
+def test_scattered_rows_of_large_files_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = Segments(tmp_path, 3, rows_per_segment=4)
+    segments.append(0, _rows(0, 11))
+    asked = np.array([10, 0, 4, 4, 3, 9])
+    mapped = segments.take(asked, 11)
+    monkeypatch.setattr(vectors, "_MOST_MAPPED_BYTES", 100)
+    assert np.array_equal(segments.take(asked, 11), mapped)
+    assert segments.take(np.empty(0, dtype=np.int64), 11).shape == (0, 3)
+    (tmp_path / "000002.f32").write_bytes(b"1234567")
+    with pytest.raises(StoreError, match=r"000002.f32 has 7 of 36 bytes"):
+        segments.take(asked, 11)
+
+
+def test_segments_hold_rows_of_any_type(tmp_path: Path) -> None:
+    codes = Segments(tmp_path, 2, dtype=np.dtype("i1"), ending="i8", rows_per_segment=4)
+    codes.append(0, np.arange(-5, 5, dtype=np.int8).reshape(5, 2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.i8", "000001.i8"]
+    assert codes.block(1, 5).tolist() == [[3, 4]]
+    assert codes.take(np.array([4, 0]), 5).dtype == np.int8

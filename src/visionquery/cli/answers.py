@@ -45,6 +45,8 @@ def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
         print_paths([hit.path for hit in response if hit.path is not None], null=null)
     elif response:
         _show(response.hits)
+    if not response.exact and not json and not quiet:
+        say("Not every picture was compared, to save time; --exact compares them all.")
     if not response and not json and not quiet:
         _say_nothing_found(response, as_table=on_terminal() and not null)
     raise typer.Exit(0 if response else 1)

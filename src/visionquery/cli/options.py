@@ -57,6 +57,15 @@ MinConfidenceOption = Annotated[
         show_default=False,
     ),
 ]
+ExactFlag = Annotated[
+    bool | None,
+    typer.Option(
+        "--exact/--approximate",
+        help="Compare every picture, or pass over what is unlikely to be among the best (default: "
+        "every picture, up to a million of them).",
+        show_default=False,
+    ),
+]
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")
 ]

@@ -7,6 +7,7 @@ import typer
 
 from visionquery.cli.answers import answer, check_form, show_query
 from visionquery.cli.options import (
+    ExactFlag,
     JsonFlag,
     LibraryOption,
     LimitOption,
@@ -82,6 +83,7 @@ def search(
     explain: _ExplainFlag = False,
     explain_query: _ExplainQueryFlag = False,
     no_index: _NoIndexFlag = False,
+    exact: ExactFlag = None,
     json: JsonFlag = False,
     null: NullFlag = False,
     quiet: QuietFlag = False,
@@ -108,7 +110,7 @@ def search(
         else:
             response = opened.search(
                 node, text=query, limit=limit, offset=offset, within=places, explain=explain,
-                sort=sort.value if sort else None, min_confidence=least,
+                sort=sort.value if sort else None, min_confidence=least, exact=exact,
             )  # fmt: skip
     answer(response, json=json, null=null, quiet=quiet)
 

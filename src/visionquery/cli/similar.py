@@ -7,6 +7,7 @@ import typer
 
 from visionquery.cli.answers import answer, check_form
 from visionquery.cli.options import (
+    ExactFlag,
     JsonFlag,
     LibraryOption,
     LimitOption,
@@ -30,6 +31,7 @@ def similar(
         list[Path] | None,
         typer.Option("--in", metavar="PATH", help="Answer from this folder; may be repeated."),
     ] = None,
+    exact: ExactFlag = None,
     json: JsonFlag = False,
     null: NullFlag = False,
     quiet: QuietFlag = False,
@@ -37,5 +39,7 @@ def similar(
     """Find pictures that look like one, which itself is left out."""
     check_form(json=json, null=null)
     with open_library(library=library, model=model, create=False, quiet=quiet) as opened:
-        response = opened.similar(image, limit=limit, offset=offset, within=within or [])
+        response = opened.similar(
+            image, limit=limit, offset=offset, within=within or [], exact=exact
+        )
     answer(response, json=json, null=null, quiet=quiet)

@@ -86,6 +86,7 @@ class Client:
         min_confidence: float | None = None,
         sort: Sort | None = None,
         explain: bool = False,
+        exact: bool | None = None,
     ) -> Response:
         """Find images by what they show; as `Library.search`, but for `picture`: the content of a
         picture file that the query calls `image:upload`, or that is all of a blank query.
@@ -93,7 +94,7 @@ class Client:
         Raises the errors of `Library.search`, and EngineError where the server does not answer.
         """
         asked = _asked(limit, offset, within, min_confidence)
-        asked |= {"q": query, "sort": sort, "explain": explain}
+        asked |= {"q": query, "sort": sort, "explain": explain, "exact": exact}
         return response_of(self._answer("/search", asked, picture))
 
     def all_hits(
@@ -121,12 +122,13 @@ class Client:
         offset: int = 0,
         within: str | Path | tuple[str | Path, ...] = (),
         min_confidence: float = 0.0,
+        exact: bool | None = None,
     ) -> Response:
         """Find images that look like the one with an id, which is left out; as `Library.similar`.
 
         Raises ImageNotFoundError where there is none.
         """
-        asked = _asked(limit, offset, within, min_confidence)
+        asked = _asked(limit, offset, within, min_confidence) | {"exact": exact}
         return response_of(self._get(f"/images/{image_id}/similar", asked))
 
     def explain(

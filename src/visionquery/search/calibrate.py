@@ -32,6 +32,8 @@ __all__ = [
     "LogOdds",
     "Scale",
     "all_of",
+    "best_count",
+    "best_places",
     "confidence",
     "growth",
     "log_odds",
@@ -107,64 +109,72 @@ class Scale:
     images: int
 
 
-def text_scale(cosines: NDArray[np.float32], biases: NDArray[np.float32], null: Null) -> Scale:
-    """Return the scale of a query in words from its cosines (n,) over a whole library and the
-    biases (n,) of the images, NaN where one was not measured."""
-    count = len(cosines)
+def best_count(images: int, *, is_text: bool) -> int:
+    """Return of how many of its best images a probe's scale is read."""
+    return _some(_BEST_FOR_BIAS if is_text else _BEST, images)
+
+
+def best_places(cosines: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Return the places of the best `count` cosines (n,), and of all that equal the last, so that
+    no order of rows decides."""
+    if not len(cosines):
+        return np.empty(0, dtype=np.intp)
+    cut = max(len(cosines) - count, 0)
+    return np.flatnonzero(cosines >= np.partition(cosines, cut)[cut])
+
+
+def text_scale(
+    cosines: NDArray[np.float32],
+    best: NDArray[np.float32],
+    biases: NDArray[np.float32],
+    null: Null,
+    *,
+    images: int,
+) -> Scale:
+    """Return the scale of a query in words from its cosines (n,) with a whole library of so many
+    images, or an even sample of it, and those of its `best_count` best images (b,) with their
+    biases (b,), NaN where one was not measured."""
     spread = max(null.std, _LEAST_STD)
-    if not count:
+    if not images:
         return Scale(null.mean + null.bias, spread, 0.0, _USUAL_TAIL, 0)
     quarter, half, upper = _quantiles(cosines, (0.25, 0.5, 0.97))
-    best = _best(cosines, _BEST_FOR_BIAS, upper)
-    bias = float(np.where(np.isnan(biases[best]), null.bias, biases[best]).mean(dtype=np.float64))
-    top = _top(cosines, best)
-    share = count / (count + _PRIOR_COUNT)
+    bias = float(np.where(np.isnan(biases), null.bias, biases).mean(dtype=np.float64))
+    share = images / (images + _PRIOR_COUNT)
     elsewhere = null.mean + null.bias
     ceiling = elsewhere + _MOST_USUAL * spread
     own = min(quarter + _LOWER_QUARTER * spread, ceiling)
     usual = share * own + (1 - share) * elsewhere
     tail = share * (upper - min(half, ceiling)) / spread + (1 - share) * _USUAL_TAIL
-    return Scale(usual, spread, (top - null.mean - bias) / spread, tail, count)
+    over = _top(best, images) - null.mean - bias
+    return Scale(usual, spread, over / spread, tail, images)
 
 
-def picture_scale(cosines: NDArray[np.float32]) -> Scale:
-    """Return the scale of a picture or a blend from its own cosines (n,) over a whole library.
+def picture_scale(
+    cosines: NDArray[np.float32], best: NDArray[np.float32], *, images: int
+) -> Scale:
+    """Return the scale of a picture or a blend from its cosines (n,) with a whole library of so
+    many images, or an even sample of it, and those of its `best_count` best images (b,).
 
     With few images it leans on a wide prior, worth 16 images, so that a small library shows what
     it has.
     """
-    count = len(cosines)
-    if not count:
+    if not images:
         return Scale(_PRIOR.mean, _PRIOR.std, 0.0, _USUAL_TAIL, 0)
     low, quarter, half, upper = _quantiles(cosines, (0.16, 0.25, 0.5, 0.97))
-    share = count / (count + _PRIOR_COUNT)
+    share = images / (images + _PRIOR_COUNT)
     own = _OWN_SPREAD * (half - low)
     spread = max(math.sqrt(share * own**2 + (1 - share) * _PRIOR.std**2), _LEAST_STD)
     usual = share * (quarter + _LOWER_QUARTER * spread) + (1 - share) * _PRIOR.mean
-    top = _top(cosines, _best(cosines, _BEST, upper))
     tail = share * (upper - half) / spread + (1 - share) * _USUAL_TAIL
-    return Scale(usual, spread, (top - usual) / spread, tail, count)
+    return Scale(usual, spread, (_top(best, images) - usual) / spread, tail, images)
 
 
 def _some(most: int, count: int) -> int:
     return min(most, max(1, count // _IMAGES_PER_BEST))
 
 
-def _top(cosines: NDArray[np.float32], best: NDArray[np.intp]) -> float:
-    wanted = _some(_BEST, len(cosines))
-    return float(np.sort(cosines[best])[-wanted:].mean(dtype=np.float64))
-
-
-def _best(cosines: NDArray[np.float32], most: int, above: float) -> NDArray[np.intp]:
-    """Return the places of the best cosines, and of all that equal the last, so that no order of
-    rows decides; `above` is a value that more than these reach."""
-    wanted = _some(most, len(cosines))
-    places = np.flatnonzero(cosines >= above)
-    if len(places) < wanted:
-        places = np.arange(len(cosines))
-    least = np.partition(cosines[places], len(places) - wanted)[len(places) - wanted]
-    best: NDArray[np.intp] = places[cosines[places] >= least]
-    return best
+def _top(best: NDArray[np.float32], images: int) -> float:
+    return float(np.sort(best)[-_some(_BEST, images) :].mean(dtype=np.float64))
 
 
 def _quantiles(cosines: NDArray[np.float32], shares: tuple[float, ...]) -> list[float]:

@@ -1,4 +1,4 @@
-"""What is known of the candidates for each probe of a plan, computed when first asked for."""
+"""What is known of some candidates for each probe of a plan, computed when first asked for."""
 
 from dataclasses import dataclass, field
 
@@ -6,18 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.plan import Plan, ProbeRef
-from visionquery.search.calibrate import (
-    LogOdds,
-    Scale,
-    log_odds,
-    picture_scale,
-    suspicion,
-    text_scale,
-)
-from visionquery.search.phrases import share_held
+from visionquery.search.calibrate import LogOdds, Scale, log_odds, suspicion
+from visionquery.search.phrases import Held, share_held
 from visionquery.store.base import Store
 
-__all__ = ["Evidence", "Mask", "gather"]
+__all__ = ["Evidence", "Known", "Mask", "held_by"]
 
 _HOLDS_ALL = 2.0
 """Log-odds, at least, of an image whose files hold every word that counts: whoever named it so
@@ -30,86 +23,73 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """Cosines, words and scales of n candidates for p probes.
-
-    `cosines` is (p, n). `scales` are measured on the whole library, whatever the candidates.
-    `shares[i]`, (n,), is how much of the words of probe i the files hold, 0..1, None for nothing.
-    `masks` are those of the filters, each (n,).
-    """
+class Known:
+    """What is known of a whole library for a plan, whatever the candidates: the `scales` of its
+    probes, who `held` how much of their words, None for nothing, and the `masks` of its filters,
+    each (row_count,)."""
 
     plan: Plan
-    cosines: NDArray[np.float32]
     scales: list[Scale]
-    shares: list[NDArray[np.float64] | None]
+    held: list[Held | None]
     masks: list[Mask]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Cosines (p, n) of p probes with n candidates, which are rows (n,), rising."""
+
+    known: Known
+    rows: NDArray[np.intp]
+    cosines: NDArray[np.float32]
     _odds: dict[int, LogOdds] = field(default_factory=dict)
+
+    @property
+    def masks(self) -> list[Mask]:
+        """Which candidates, (n,), pass each filter."""
+        return [mask[self.rows] for mask in self.known.masks]
 
     def odds(self, index: int) -> LogOdds:
         """Return the log-odds, (n,), of being what a probe asks for."""
         if index not in self._odds:
-            calibration = self.plan.calibration
-            is_text = self.plan.probes[index].is_text
+            calibration = self.known.plan.calibration
+            is_text = self.known.plan.probes[index].is_text
             curve = calibration.text if is_text else calibration.picture
-            visual = log_odds(self.cosines[index], self.scales[index], curve)
+            visual = log_odds(self.cosines[index], self.known.scales[index], curve)
             self._odds[index] = self._with_words(index, visual)
         return self._odds[index]
 
     def suspicion(self, excluded: ProbeRef, *, drops: bool) -> LogOdds:
         """Return the log-odds, (n,), with which images count as what a probe excludes: to come
         later for it or, where it `drops` them, to leave the answer."""
+        scales = self.known.scales
         visual = suspicion(
             self.cosines[excluded.index],
-            self.scales[excluded.index],
-            self.plan.calibration.exclusion,
-            beside=tuple((self.cosines[i], self.scales[i], alike) for i, alike in excluded.beside),
+            scales[excluded.index],
+            self.known.plan.calibration.exclusion,
+            beside=tuple((self.cosines[i], scales[i], alike) for i, alike in excluded.beside),
             drops=drops,
             several=excluded.several,
         )
         return self._with_words(excluded.index, visual)
 
     def _with_words(self, index: int, visual: LogOdds) -> LogOdds:
-        share = self.shares[index]
-        if share is None:
+        held = self.known.held[index]
+        if held is None:
             return visual
-        fused = visual + self.plan.calibration.words * share
-        return np.where(share > _ALL, np.maximum(fused, _HOLDS_ALL), fused)
+        places, shares = held.among(self.rows)
+        fused = visual[places] + self.known.plan.calibration.words * shares
+        visual[places] = np.where(shares > _ALL, np.maximum(fused, _HOLDS_ALL), fused)
+        return visual
 
 
-def gather(plan: Plan, store: Store, *, rows: NDArray[np.intp], alive: Mask) -> Evidence:
-    """Ask a store for all that a plan needs to know of some rows (n,), of which images are
-    `alive`, (row_count,); inside `store.reading()`."""
-    cosines = store.scores(plan.vectors)
-    is_every = len(rows) == cosines.shape[1]
-    every = slice(None) if alive.all() else alive
-    biases = store.measures()[every, 0] if plan.null is not None and len(plan.probes) else None
-    scales = [
-        picture_scale(cosines[i, every])
-        if biases is None or plan.null is None or not probe.is_text
-        else text_scale(cosines[i, every], biases, plan.null)
-        for i, probe in enumerate(plan.probes)
-    ]
-    return Evidence(
-        plan,
-        cosines if is_every else cosines[:, rows],
-        scales,
-        _shares(plan, store, rows),
-        [store.matching(test)[rows] for test in plan.filters],
-    )
-
-
-def _shares(
-    plan: Plan, store: Store, rows: NDArray[np.intp]
-) -> list[NDArray[np.float64] | None]:
-    known: dict[str, Mask] = {}
+def held_by(plan: Plan, store: Store) -> list[Held | None]:
+    """Return who holds how much of the words of each probe; inside `store.reading()`."""
+    found: dict[str, Mask] = {}
 
     def holding(phrase: str) -> Mask:
-        if phrase not in known:
-            known[phrase] = store.holding(phrase)
-        return known[phrase]
+        if phrase not in found:
+            found[phrase] = store.holding(phrase)
+        return found[phrase]
 
     count = store.image_count()
-    shares = [
-        share_held(probe.phrases, holding=holding, image_count=count)[0] for probe in plan.probes
-    ]
-    return [None if share is None else share[rows] for share in shares]
+    return [share_held(probe.phrases, holding=holding, image_count=count) for probe in plan.probes]

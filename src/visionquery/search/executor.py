@@ -5,17 +5,16 @@ where the confidence rounds to 1. Equal images are ordered by id, never by row.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import InputError, ModelMismatchError
-from visionquery.query.plan import Plan, ProbeRef
-from visionquery.search.calibrate import LogOdds, confidence, log_odds_of
-from visionquery.search.combination import combined, leaves
-from visionquery.search.evidence import Evidence, Mask, gather
+from visionquery.query.plan import Plan
+from visionquery.search.calibrate import confidence, log_odds_of
+from visionquery.search.candidates import Found, Judged, find, judged, ranked
+from visionquery.search.evidence import Mask
 from visionquery.search.explanation import parts_of
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
@@ -29,26 +28,8 @@ from visionquery.store.base import ImageRecord, Order, Store
 
 __all__ = ["execute", "explain"]
 
-_ABOVE_ALL = 1e4
-"""Added to log-odds, it is above all others, and takes none of the digits that tell two apart."""
-
-
 _Placed = tuple[int, ImageRecord]
-"""A candidate by its place, and its record."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Candidates:
-    """Images that may be in the answer: rows (n,), log-odds (n,), which are -inf where a filter
-    leaves one out, and cosines (n,), None where no probe is asked for. `order`, (n,), is what the
-    images are ranked by: the log-odds, but for exclusions, which weigh more in it."""
-
-    plan: Plan
-    evidence: Evidence
-    rows: NDArray[np.intp]
-    odds: LogOdds
-    order: LogOdds
-    cosines: NDArray[np.float64] | None
+"""An image by its place among those judged, and its record."""
 
 
 def execute(
@@ -62,6 +43,7 @@ def execute(
     sort: Sort | None = None,
     places: Sequence[Path] = (),
     parts: bool = False,
+    exact: bool | None = None,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
@@ -69,24 +51,26 @@ def execute(
     make it inside the `store.reading()` that this call stands in. `sort` by date or path orders
     only what is relevant. None is relevance, and for a plan of filters alone, which gives every
     match, by date. Of an image that lies in several folders, a path in `places` counts there.
-    `parts` explains every hit. Raises ModelMismatchError for a plan made with
+    `parts` explains every hit. `exact` says whether every image is compared, None that it is in all
+    but very large libraries. Raises ModelMismatchError for a plan made with
     another model, InputError for a limit, offset or confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
+    least = log_odds_of(min_confidence)
     with store.reading():
-        candidates = _candidates(plan, store, within)
-        least = log_odds_of(min_confidence)
+        found = find(plan, store, within, count=offset + limit, least=least, exact=exact)
         if not plan.probes and sort in (None, "relevance"):
             sort = "date"
         if sort is None or sort == "relevance":
-            page, total = _best_page(store, candidates, limit=limit, offset=offset, least=least)
+            shown, page = _best_page(store, found, limit=limit, offset=offset, least=least)
         else:
-            page, total = _sorted_page(
-                store, candidates, limit, offset, least, by=sort, places=places
+            shown, page = _sorted_page(
+                store, found, limit, offset, least, by=sort, places=places
             )
-        hits = _hits(store, candidates, page, first_rank=offset + 1, parts=parts)
+        hits = _hits(store, shown, page, first_rank=offset + 1, parts=parts)
+    total = len(found.relevant)
     relevant = min(max(total - offset, 0), len(hits))
-    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total)
+    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, found.exact)
 
 
 def explain(
@@ -104,18 +88,19 @@ def explain(
     """
     _check(plan, store, limit=1, offset=0, min_confidence=min_confidence)
     with store.reading():
-        candidates = _candidates(plan, store, None)
-        place = int(np.searchsorted(candidates.rows, row))
+        least = log_odds_of(min_confidence)
+        found = find(plan, store, None, count=1, least=least, every=True)
+        place = int(np.searchsorted(found.best.rows, row))
         page = [(place, record) for record in store.records([row])]
-        (hit,) = _hits(store, candidates, page, first_rank=1, parts=True)
-        rank = _rank(store, candidates, place, least=log_odds_of(min_confidence))
-    return Explanation(text, store.model.name, hit, rank, min_confidence, len(candidates.rows))
+        (hit,) = _hits(store, found.best, page, first_rank=1, parts=True)
+        rank = _rank(store, found.best, place, least=least)
+    return Explanation(text, store.model.name, hit, rank, min_confidence, found.images)
 
 
-def _rank(store: Store, candidates: _Candidates, place: int, *, least: float) -> int | None:
-    """Return the rank of a candidate by relevance, None where a filter leaves it out. Of equals
+def _rank(store: Store, every: Judged, place: int, *, least: float) -> int | None:
+    """Return the rank of an image by relevance, None where a filter leaves it out. Of equals
     the ids decide, as in `_best_page`, but not where filters alone make all images equal."""
-    order, cosines = _order(candidates, candidates.odds >= least), candidates.cosines
+    order, cosines = ranked(every, least), every.cosines
     if order[place] == -np.inf:
         return None
     above, level = order > order[place], order == order[place]
@@ -123,30 +108,11 @@ def _rank(store: Store, candidates: _Candidates, place: int, *, least: float) ->
         above |= level & (cosines > cosines[place])
         level &= cosines == cosines[place]
     rank = 1 + int(np.count_nonzero(above))
-    if candidates.plan.probes:
-        records = store.records(candidates.rows[level].tolist())
-        own = next(each.image_id for each in records if each.row == candidates.rows[place])
+    if every.evidence.known.plan.probes:
+        records = store.records(every.rows[level].tolist())
+        own = next(each.image_id for each in records if each.row == every.rows[place])
         rank += sum(each.image_id < own for each in records)
     return rank
-
-
-def _order(candidates: _Candidates, relevant: Mask) -> LogOdds:
-    """Return what candidates are ranked by, (n,): what is relevant comes before all else."""
-    if candidates.order is candidates.odds:
-        return candidates.odds
-    return np.where(relevant, candidates.order + _ABOVE_ALL, candidates.order)
-
-
-def _candidates(plan: Plan, store: Store, within: Mask | None) -> _Candidates:
-    alive = store.alive()
-    rows = np.flatnonzero(alive if within is None else alive & within)
-    # Scales come from all images, never from those of a filter or a folder, so that neither
-    # changes a confidence.
-    evidence = gather(plan, store, rows=rows, alive=alive)
-    odds = order = combined(plan.expression, evidence, drops=True)
-    if any(negated and isinstance(leaf, ProbeRef) for leaf, negated in leaves(plan.expression)):
-        order = combined(plan.expression, evidence, drops=False)
-    return _Candidates(plan, evidence, rows, odds, order, _mean_cosine(plan, evidence))
 
 
 def _check(plan: Plan, store: Store, *, limit: int, offset: int, min_confidence: float) -> None:
@@ -166,55 +132,39 @@ def _check(plan: Plan, store: Store, *, limit: int, offset: int, min_confidence:
         raise InputError(f"The confidence {min_confidence} is outside 0 to 1; give one inside.")
 
 
-def _mean_cosine(plan: Plan, evidence: Evidence) -> NDArray[np.float64] | None:
-    """Return the mean cosine, (n,), of the probes that are asked for, not excluded."""
-    asked = {
-        leaf.index
-        for leaf, negated in leaves(plan.expression)
-        if isinstance(leaf, ProbeRef) and not negated
-    }
-    if not asked:
-        return None
-    if len(asked) == 1:
-        return np.asarray(evidence.cosines[asked.pop()], dtype=np.float64)
-    return np.asarray(evidence.cosines[sorted(asked)].mean(axis=0, dtype=np.float64))
-
-
 def _best_page(
-    store: Store, candidates: _Candidates, *, limit: int, offset: int, least: float
-) -> tuple[list[_Placed], int]:
-    """Return a page's candidates, as places and records, best first, and how many are relevant in
-    all."""
-    possible = candidates.odds > -np.inf
-    relevant = possible & (candidates.odds >= least)
-    total = int(np.count_nonzero(relevant))
-    count = min(offset + limit, int(np.count_nonzero(possible)))
-    order, ties = _best(candidates, count, relevant=relevant)
+    store: Store, found: Found, *, limit: int, offset: int, least: float
+) -> tuple[Judged, list[_Placed]]:
+    """Return a page's images, as places among those judged and records, best first."""
+    best = found.best
+    count = min(offset + limit, int(np.count_nonzero(best.odds > -np.inf)))
+    order, ties = _best(best, count, least=least)
     if offset >= len(order):
-        return [], total
+        return best, []
     last = min(offset + limit, len(order)) - 1
     # The page, and all that is equal to its first or last image, so that ids can decide.
     window = np.flatnonzero((ties >= ties[offset]) & (ties <= ties[last]))
     places = order[window]
-    found = zip(places.tolist(), store.records(candidates.rows[places].tolist()), strict=True)
+    records = zip(places.tolist(), store.records(best.rows[places].tolist()), strict=True)
     in_order = sorted(
-        zip(ties[window].tolist(), found, strict=True), key=lambda one: (one[0], one[1][1].image_id)
+        zip(ties[window].tolist(), records, strict=True),
+        key=lambda one: (one[0], one[1][1].image_id),
     )
     start = offset - int(window[0])
-    return [placed for _, placed in in_order[start : start + last + 1 - offset]], total
+    return best, [placed for _, placed in in_order[start : start + last + 1 - offset]]
 
 
 def _best(
-    candidates: _Candidates, count: int, *, relevant: Mask
+    best: Judged, count: int, *, least: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of the best `count` images and all that equal the last, best first, and
     for each the number, rising, of its group of equals. What is relevant comes first."""
-    odds = _order(candidates, relevant)
+    odds = ranked(best, least)
     if not count:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     cut = len(odds) - count
     places = np.flatnonzero(odds >= np.partition(odds, cut)[cut])
-    cosines = np.zeros(len(odds)) if candidates.cosines is None else candidates.cosines
+    cosines = np.zeros(len(odds)) if best.cosines is None else best.cosines
     order = places[np.lexsort((-cosines[places], -odds[places]))]
     changes = (np.diff(cosines[order]) != 0) | (odds[order][1:] != odds[order][:-1])
     return order, np.concatenate([np.zeros(1, dtype=np.intp), np.cumsum(changes)])
@@ -222,31 +172,31 @@ def _best(
 
 def _sorted_page(
     store: Store,
-    candidates: _Candidates,
+    found: Found,
     limit: int,
     offset: int,
     least: float,
     *,
     by: Order,
     places: Sequence[Path],
-) -> tuple[list[_Placed], int]:
-    """Return a page of what is relevant, as places and records, sorted by date or path, and how
-    many are relevant in all; where nothing is, of what comes closest."""
-    is_relevant = (candidates.odds >= least) & (candidates.odds > -np.inf)
-    chosen = np.flatnonzero(is_relevant)
-    if not len(chosen):
-        return _best_page(store, candidates, limit=limit, offset=offset, least=least)
-    is_chosen = np.zeros(store.row_count(), dtype=np.bool_)
-    is_chosen[candidates.rows[chosen]] = True
+) -> tuple[Judged, list[_Placed]]:
+    """Return a page of what is relevant, as places among those judged and records, sorted by date
+    or path; where nothing is, of what comes closest."""
+    if not len(found.relevant):
+        return _best_page(store, found, limit=limit, offset=offset, least=least)
+    is_relevant = np.zeros(store.row_count(), dtype=np.bool_)
+    is_relevant[found.relevant] = True
     order = store.ordered(by, places=places)
-    page = order[is_chosen[order]][offset : offset + limit]
-    found = np.searchsorted(candidates.rows, page).tolist()
-    return list(zip(found, store.records(page.tolist()), strict=True)), len(chosen)
+    page = order[is_relevant[order]][offset : offset + limit]
+    rows = np.sort(page)
+    shown = judged(found.known, rows, store.scores(found.known.plan.vectors, rows))
+    found_at = np.searchsorted(rows, page).tolist()
+    return shown, list(zip(found_at, store.records(page.tolist()), strict=True))
 
 
 def _hits(
     store: Store,
-    candidates: _Candidates,
+    shown: Judged,
     page: Sequence[_Placed],
     *,
     first_rank: int,
@@ -256,11 +206,9 @@ def _hits(
     explained: list[tuple[Part, ...]] = [()] * len(page)
     if parts and page:
         rows = [record.row for _, record in page]
-        explained = parts_of(
-            candidates.plan, candidates.evidence, store, places=places, rows=rows
-        )
-    certainty = confidence(candidates.odds[places])
-    scores = candidates.cosines
+        explained = parts_of(shown.evidence, store, places=places, rows=rows)
+    certainty = confidence(shown.odds[places])
+    scores = shown.cosines
     return [
         Hit(
             rank=first_rank + i,

@@ -17,10 +17,11 @@ __all__ = ["parts_of"]
 
 
 def parts_of(
-    plan: Plan, evidence: Evidence, store: Store, *, places: Sequence[int], rows: Sequence[int]
+    evidence: Evidence, store: Store, *, places: Sequence[int], rows: Sequence[int]
 ) -> list[tuple[Part, ...]]:
     """Return the parts of a query, in its order, for some candidates: `places` among those of
     `evidence`, `rows` in the store."""
+    plan = evidence.known.plan
     found = dict.fromkeys(leaves(plan.expression))
     columns = [
         _of_probe(plan, evidence, store, leaf, excluded, places, rows)

@@ -7,6 +7,7 @@ is the share of its units, weighted by how rare each is in the library.
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -16,10 +17,35 @@ from numpy.typing import NDArray
 from visionquery.query.ast import Text
 from visionquery.store.words import words_of
 
-__all__ = ["Phrases", "phrases_of", "share_held"]
+__all__ = ["Held", "Phrases", "phrases_of", "share_held"]
 
 Phrases = tuple[tuple[str, ...], ...]
 """Units of a query; each is held by an image that has any of its alternatives."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """How much of the words of a query, more than 0 and up to 1, (h,), the images of some rows
+    (h,), rising, hold."""
+
+    rows: NDArray[np.intp]
+    shares: NDArray[np.float64]
+
+    def best(self, count: int) -> NDArray[np.intp]:
+        """Return the rows of those that hold most, `count` at most."""
+        return self.rows[np.argsort(-self.shares, kind="stable")[:count]]
+
+    def among(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the places among rows (n,), rising, of those that hold something, and their
+        shares."""
+        if not len(rows):
+            return np.empty(0, dtype=np.intp), np.empty(0)
+        first, end = np.searchsorted(self.rows, [rows[0], rows[-1] + 1])
+        held, shares = self.rows[first:end], self.shares[first:end]
+        places = np.searchsorted(rows, held)
+        is_there = rows[places] == held
+        return places[is_there], shares[is_there]
+
 
 _EMPTY: Final = frozenset(
     re.findall(
@@ -83,23 +109,28 @@ def _forms(word: str) -> tuple[str, ...]:
 
 def share_held(
     phrases: Phrases, *, holding: Callable[[str], NDArray[np.bool_]], image_count: int
-) -> tuple[NDArray[np.float64] | None, list[NDArray[np.bool_]]]:
-    """Return how much of a query each image holds, 0..1, (row_count,), and who holds each unit.
+) -> Held | None:
+    """Return how much of a query images hold, None where none holds anything that counts.
 
-    `holding` is the store's. The share is None where no image holds anything that counts. A unit
-    weighs ln(images / images that hold it), so that one that all have weighs nothing.
+    `holding` is the store's. A unit weighs ln(images / images that hold it), so that one that all
+    have weighs nothing.
     """
     if not image_count:
-        return None, []
-    held = [np.logical_or.reduce([holding(form) for form in forms]) for forms in phrases]
-    weights = [_weight(int(np.count_nonzero(mask)), image_count) for mask in held]
-    found = [(w, mask) for w, mask in zip(weights, held, strict=True) if w > 0 and mask.any()]
+        return None
+    units = [_holders([holding(form) for form in forms]) for forms in phrases]
+    weights = [_weight(len(rows), image_count) for rows in units]
+    found = [(w, rows) for w, rows in zip(weights, units, strict=True) if w > 0 and len(rows)]
     if not found:
-        return None, held
-    share = np.zeros(len(held[0]))
-    for weight, mask in found:
-        share += weight * mask
-    return share / sum(weights), held
+        return None
+    every = np.unique(np.concatenate([rows for _, rows in found]))
+    shares = np.zeros(len(every))
+    for weight, rows in found:
+        shares[np.searchsorted(every, rows)] += weight
+    return Held(every, shares / sum(weights))
+
+
+def _holders(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.intp]:
+    return np.flatnonzero(masks[0] if len(masks) == 1 else np.logical_or.reduce(masks))
 
 
 def _weight(count: int, image_count: int) -> float:

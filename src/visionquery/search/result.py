@@ -68,11 +68,13 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Page:
     """A stretch of an answer: `hits` reach the wanted confidence, `closest` come next in order
-    but do not. `total` is how many images reach it in all, on every page."""
+    but do not. `total` is how many images reach it in all, on every page; `exact` tells that no
+    image was skipped to save time. Where some were, both are of those that were compared."""
 
     hits: tuple[Hit, ...]
     closest: tuple[Hit, ...]
     total: int
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,9 @@ class PageRequest(_Shape):
     min_confidence: float | None = Field(
         None, ge=0, le=1, description="Where relevance ends; left out, the default."
     )
+    exact: bool | None = Field(
+        None, description="Compare every image; left out, up to a million of them."
+    )
     within: list[str] = Field(
         [], max_length=50, description="Indexed folders or files to answer from; all if none."
     )

@@ -20,6 +20,7 @@ from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
 __all__ = [
     "MEASURES",
+    "Estimates",
     "Facets",
     "FileRecord",
     "ImageRecord",
@@ -27,6 +28,7 @@ __all__ = [
     "Order",
     "Root",
     "Scope",
+    "Span",
     "Store",
 ]
 
@@ -37,6 +39,9 @@ format."""
 
 Order = Literal["date", "path"]
 """Order of images for browsing: newest first, undated last; by path."""
+
+Span = tuple[int, int]
+"""Rows in a stretch: the first, and the one after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,17 @@ class ImageRecord:
     facts: Facts
     paths: tuple[str, ...]
     text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """Cosines, (p, n), of probes with rows, none of which is further than `error` from the true
+    one, and not one in ten million further than `usual_error`; where these are 0, they are the
+    true ones."""
+
+    cosines: NDArray[np.float32]
+    error: float = 0.0
+    usual_error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +212,26 @@ class Store(Protocol):
     def row_count(self) -> int:
         """Return the number of rows, holes included: the length of scores and masks."""
 
-    def scores(self, probes: Matrix) -> NDArray[np.float32]:
-        """Return cosines, (p, row_count), of probes (p, embed_dim); holes have any value."""
+    def scores(
+        self, probes: Matrix, rows: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
+        """Return cosines, (p, n), of probes (p, embed_dim) with rows (n,), in their order; None is
+        all, holes included, which have any value."""
+
+    def estimates(self, probes: Matrix, spans: Sequence[Span] | None = None) -> Estimates:
+        """Return about the cosines, (p, n), of probes (p, embed_dim) with the rows of spans, one
+        span after the other; None is all. It is the fastest way to look at every image."""
+
+    def nearest(
+        self, probes: Matrix, count: int, *, among: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Return the rows (n,), rising, that are likely to be the nearest to any of some probes
+        (p, embed_dim), `count` or a few more to each, of those `among` all, (row_count,). It does
+        not look at every vector: some that are as near may be missing."""
 
     def alive(self) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of rows that are images, not holes."""
+        """Return the mask (row_count,) of rows that are images, not holes. As all masks it may be
+        kept, and is not to be written to."""
 
     def matching(self, test: Filter) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images for which a filter holds. Raises InputError when
@@ -214,9 +245,9 @@ class Store(Protocol):
     def text_read(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images whose text was read."""
 
-    def measures(self) -> NDArray[np.float32]:
-        """Return the measures (row_count, MEASURES) of all rows, NaN where none was written for
-        the model in use."""
+    def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where none was written
+        for the model in use."""
 
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.store.base import Facets
+from visionquery.store.base import Facets, Order
+from visionquery.store.catalog import changes
 from visionquery.store.derived import (
+    Kept,
     comparable,
     folders_around,
     frozen,
@@ -25,12 +27,28 @@ from visionquery.store.folding import folded
 from visionquery.store.places import absolute, packed, unpacked
 from visionquery.store.roots import roots
 
-__all__ = ["facets", "has_copies", "rows_by_date", "rows_by_path"]
+__all__ = ["facets", "ordered", "rows_by_date", "rows_by_path"]
 
 _FILES = "SELECT row, path FROM files WHERE root_id = ? AND row IS NOT NULL"
 
 
-def has_copies(connection: sqlite3.Connection) -> bool:
+def ordered(
+    connection: sqlite3.Connection, kept: Kept, by: Order, *, places: Sequence[Path]
+) -> NDArray[np.intp]:
+    """Return the rows (n,) of all images in an order, as `Store.ordered` does, inside a transaction
+    that sees one state."""
+    state = changes(connection)
+    if not kept.get("copies", state, lambda: _has_copies(connection)):
+        places = ()
+    by_path = kept.get(
+        ("path", *places), state, lambda: rows_by_path(connection, places=places)
+    )
+    if by == "path":
+        return by_path
+    return kept.get(("date", *places), state, lambda: rows_by_date(connection, by_path))
+
+
+def _has_copies(connection: sqlite3.Connection) -> bool:
     """Return whether an image has several files."""
     found = connection.execute(
         "SELECT 1 FROM files WHERE row IS NOT NULL GROUP BY row HAVING count(*) > 1 LIMIT 1"

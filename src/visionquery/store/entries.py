@@ -74,7 +74,9 @@ def checked_probes(probes: Matrix, embed_dim: int) -> Matrix:
     return np.ascontiguousarray(probes, dtype=np.float32)
 
 
-def checked_rows(rows: Sequence[int], row_count: int) -> NDArray[np.int64]:
+def checked_rows(
+    rows: Sequence[int] | NDArray[np.intp], row_count: int
+) -> NDArray[np.int64]:
     """Return rows as an array (n,). Raises StoreError when one is not below `row_count`."""
     asked = np.asarray(rows, dtype=np.int64).reshape(-1)
     if asked.size and not 0 <= asked.min() <= asked.max() < row_count:

@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.store import catalog, next_model
+from visionquery.store.codes import Codes, codable, coded, set_coded
 from visionquery.store.connections import connect
 from visionquery.store.layout import CATALOG_NAME, remove_segments, segments_name
+from visionquery.store.scanning import Scanned
 from visionquery.store.vectors import Segments, sync_folder
 from visionquery.types import ModelIdentity
 
 __all__ = [
     "Generation",
     "begin",
+    "encode_rows",
     "finish",
     "following",
     "in_use",
@@ -31,17 +34,25 @@ __all__ = [
     "reading",
     "row_count",
     "sweep",
+    "waiting_rows",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Vectors, their number in the catalog of a library's folder, and their model."""
+    """Vectors with their codes, their number in the catalog of a library's folder, and their
+    model."""
 
     folder: Path
     number: int
     model: ModelIdentity
     segments: Segments
+    codes: Codes
+
+    def close(self) -> None:
+        """Give up the maps of all files."""
+        self.segments.close()
+        self.codes.close()
 
 
 def in_use(folder: Path, connection: sqlite3.Connection) -> Generation:
@@ -80,17 +91,31 @@ def mask(
 
 
 @contextmanager
-def reading(connection: sqlite3.Connection, generation: Generation) -> Iterator[int]:
-    """Give the number of rows for as long as their vectors are read. Raises StoreError when the
+def reading(connection: sqlite3.Connection, generation: Generation) -> Iterator[Scanned]:
+    """Give what can be read of the vectors for as long as they are. Raises StoreError when the
     state seen, or the files below it, are no more those of `generation`."""
     rows = row_count(connection, generation)
+    known = coded(connection, generation.number)
     try:
-        yield rows
+        yield Scanned(generation.segments, generation.codes, known, rows)
     except FileNotFoundError as error:
         # The state seen may be from before a move, whose files are gone by now.
         if _number_now(generation.folder) == generation.number:
             raise
         raise _moved_on(generation.folder) from error
+
+
+def encode_rows(connection: sqlite3.Connection, generation: Generation) -> None:
+    """Make the codes that rows lack, inside a transaction of the caller's."""
+    rows, known = row_count(connection, generation), coded(connection, generation.number)
+    now = generation.codes.extend(generation.segments, known, rows)
+    set_coded(connection, generation.number, now)
+
+
+def waiting_rows(connection: sqlite3.Connection, generation: Generation) -> int:
+    """Return how many rows may get codes now."""
+    known = coded(connection, generation.number)
+    return codable(row_count(connection, generation)) - known.rows
 
 
 def begin(connection: sqlite3.Connection, current: Generation, model: ModelIdentity) -> None:
@@ -142,8 +167,9 @@ def sweep(connection: sqlite3.Connection, current: Generation) -> None:
 
 
 def _generation(folder: Path, number: int, model: ModelIdentity) -> Generation:
-    segments = Segments(folder / segments_name(number), model.embed_dim)
-    return Generation(folder, number, model, segments)
+    place = folder / segments_name(number)
+    segments, codes = Segments(place, model.embed_dim), Codes(place, model.embed_dim)
+    return Generation(folder, number, model, segments, codes)
 
 
 def _number_now(folder: Path) -> int:

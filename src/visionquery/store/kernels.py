@@ -1,27 +1,48 @@
-"""The arithmetic of an exact scan.
+"""The arithmetic of a scan: products of a few probes with every row of a block.
 
-A scan with few probes is bound by reading memory. One dot product per row keeps up with that
-on one thread; a matrix product, which BLAS spreads over threads, waits for them longer than
-it computes when the machine is busy (`benchmarks/scan.py` shows both). The several probes of a
-compound query are bound by arithmetic; two threads share the rows. Only many at once are worth
-what a matrix product takes to arrange its operands.
+A scan with few probes is bound by reading memory. In float32 one dot product per row keeps up
+with that on one thread; a matrix product, which BLAS spreads over threads, waits for them longer
+than it computes when the machine is busy. Bytes are a quarter as much to read, and then two
+threads are needed to keep up; so it is with the several probes of a compound query
+(`benchmarks/scan.py` shows all of it).
 """
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
 
+import numkong
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.types import Matrix
 
-__all__ = ["cosines"]
+__all__ = [
+    "byte_products",
+    "cosines",
+    "in_parallel",
+    "largest",
+    "row_products",
+    "sign_distances",
+]
+
+Piece = TypeVar("Piece")
 
 _FEW_PROBES = 12
-_PROBES_PER_THREAD = 2
-_THREADS = 2
 _ROWS_IN_CACHE = 1024
 """Rows read once for all of a few probes: 2 MB at 512 numbers, what a core's cache holds."""
+
+_PROBES_BY_ROW = 2
+"""Up to so many probes, products row by row are faster than those of a packed matrix."""
+
+_SAMPLED = 32_768
+_ROOM = 12
+"""Values of a sample, beyond those wanted, that make a floor which enough of all values reach."""
+
+_MOST_THREADS = 4
+"""More threads read memory no faster."""
 
 
 def cosines(probes: Matrix, blocks: Iterable[Matrix], row_count: int) -> NDArray[np.float32]:
@@ -30,28 +51,79 @@ def cosines(probes: Matrix, blocks: Iterable[Matrix], row_count: int) -> NDArray
     The blocks together have `row_count` rows.
     """
     scores = np.empty((len(probes), row_count), dtype=np.float32)
-    multiply = _rows_by_row if len(probes) <= _FEW_PROBES else _all_at_once
-    with ThreadPoolExecutor(_THREADS) as pool:
-        start = 0
-        for block in blocks:
-            end = start + len(block)
-            if _PROBES_PER_THREAD < len(probes) <= _FEW_PROBES and len(block) > _ROWS_IN_CACHE:
-                half = len(block) // 2
-                other = pool.submit(multiply, probes, block[:half], scores[:, start : start + half])
-                multiply(probes, block[half:], scores[:, start + half : end])
-                other.result()
-            else:
-                multiply(probes, block, scores[:, start:end])
-            start = end
+    start = 0
+    for block in blocks:
+        row_products(probes, block, scores[:, start : start + len(block)])
+        start += len(block)
     return scores
 
 
-def _rows_by_row(probes: Matrix, block: Matrix, scores: NDArray[np.float32]) -> None:
+def row_products(probes: Matrix, block: Matrix, scores: NDArray[np.float32]) -> None:
+    """Write the products (p, n) of probes (p, d) with float32 rows (n, d) into `scores`."""
+    if len(probes) > _FEW_PROBES:
+        np.matmul(probes, block.T, out=scores)
+        return
     for start in range(0, len(block), _ROWS_IN_CACHE):
         part = slice(start, start + _ROWS_IN_CACHE)
         for probe, row_scores in zip(probes, scores, strict=True):
             np.vecdot(block[part], probe, out=row_scores[part])
 
 
-def _all_at_once(probes: Matrix, block: Matrix, scores: NDArray[np.float32]) -> None:
-    np.matmul(probes, block.T, out=scores)
+def byte_products(codes: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[Any]:
+    """Return the products (n, p) of rows (n, d) with probes (p, d), numbers below 2**31."""
+    if not len(codes):
+        return np.empty((0, len(probes)), dtype=np.float32)
+    if len(probes) <= _PROBES_BY_ROW:
+        return np.asarray(numkong.cdist(codes, probes, "dot", out_dtype="float32"))
+    return np.asarray(numkong.dots_packed(codes, numkong.dots_pack(probes)))
+
+
+def sign_distances(bits: NDArray[np.uint8], asked: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return in how many bits, (n, p), rows (n, bytes) differ from what is asked (p, bytes)."""
+    return np.asarray(numkong.hammings_packed(bits, numkong.hammings_pack(asked)))
+
+
+def largest(
+    values: NDArray[np.float32], count: int, *, among: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Return the places, in order, of the `count` largest values (n,) `among` all, (n,), or of all
+    where there are fewer; of many values, some more than these, as a sample tells how large they
+    are."""
+    if count <= 0:
+        return np.empty(0, dtype=np.intp)
+    step = len(values) // _SAMPLED
+    if step > 1:
+        sample = values[::step][among[::step]]
+        wanted = 2 * count // step + _ROOM
+        if wanted < len(sample):
+            floor = np.partition(sample, len(sample) - wanted)[len(sample) - wanted]
+            places = np.flatnonzero((values >= floor) & among)
+            if len(places) >= count:
+                return places
+    places = np.flatnonzero(among)
+    if len(places) <= count:
+        return places
+    cut = len(places) - count
+    best: NDArray[np.intp] = places[values[places] >= np.partition(values[places], cut)[cut]]
+    return best
+
+
+def in_parallel(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+    """Do the work on every piece, in this thread and, where there are several, in a few others."""
+    waiting = iter(pieces)
+
+    def go_on() -> None:
+        # Drawn by whoever is free: one thread may be held up by what else the machine does.
+        for piece in waiting:
+            work(piece)
+
+    helpers = min(len(pieces), os.cpu_count() or 1, _MOST_THREADS) - 1
+    started = [_pool().submit(go_on) for _ in range(helpers)]
+    go_on()
+    for helper in started:
+        helper.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST_THREADS - 1, thread_name_prefix="visionquery-scan")

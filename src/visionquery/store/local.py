@@ -10,6 +10,7 @@ from visionquery.store.layout import CATALOG_NAME, build, check_free
 from visionquery.store.local_store import LocalStore
 from visionquery.store.lock import writer_lock
 from visionquery.store.migration import found_version, upgrade
+from visionquery.store.opened import Opened
 from visionquery.store.schema import SCHEMA_VERSION
 from visionquery.types import ModelIdentity
 
@@ -69,4 +70,5 @@ def _opened(folder: Path, connections: Connections) -> LocalStore:
     if found_version(connection, str(folder)) < SCHEMA_VERSION:
         with writer_lock(folder):
             upgrade(connection, str(folder))
-    return LocalStore(folder, connections, generations.in_use(folder, connection))
+    in_use = generations.in_use(folder, connection)
+    return LocalStore(Opened(folder, connections, in_use))

@@ -31,13 +31,15 @@ def put_measures(
         connection.execute("REPLACE INTO measures VALUES (?, ?)", (number, part.tobytes()))
 
 
-def read_measures(connection: sqlite3.Connection, row_count: int) -> NDArray[np.float32]:
-    """Return the measures (row_count, MEASURES), NaN where none was written."""
-    found = np.full((row_count, MEASURES), np.nan, dtype=np.float32)
-    for number, stored in connection.execute("SELECT part, numbers FROM measures"):
-        start = number * _ROWS_PER_PART
-        rows = found[start : start + _ROWS_PER_PART]
-        rows[:] = _numbers(stored)[: len(rows)]
+def read_measures(
+    connection: sqlite3.Connection, rows: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return the measures (n, MEASURES) of rows (n,), NaN where none was written."""
+    found = np.full((len(rows), MEASURES), np.nan, dtype=np.float32)
+    numbers, offsets = np.divmod(rows, _ROWS_PER_PART)
+    for number in np.unique(numbers).tolist():
+        here = numbers == number
+        found[here] = _part(connection, number)[offsets[here]]
     return found
 
 
@@ -50,8 +52,4 @@ def _part(connection: sqlite3.Connection, number: int) -> NDArray[np.float32]:
     found = connection.execute("SELECT numbers FROM measures WHERE part = ?", (number,)).fetchone()
     if found is None:
         return np.full((_ROWS_PER_PART, MEASURES), np.nan, dtype=_STORED)
-    return _numbers(found[0]).copy()
-
-
-def _numbers(stored: bytes) -> NDArray[np.float32]:
-    return np.frombuffer(stored, dtype=_STORED).reshape(_ROWS_PER_PART, MEASURES)
+    return np.frombuffer(bytearray(found[0]), dtype=_STORED).reshape(_ROWS_PER_PART, MEASURES)

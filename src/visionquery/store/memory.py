@@ -7,7 +7,6 @@ also be read as what a store means.
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -18,6 +17,7 @@ from visionquery.query.ast import Filter
 from visionquery.store import entries
 from visionquery.store.base import (
     MEASURES,
+    Estimates,
     Facets,
     FileRecord,
     ImageRecord,
@@ -25,24 +25,18 @@ from visionquery.store.base import (
     Order,
     Root,
     Scope,
-)  # fmt: skip
+    Span,
+)
 from visionquery.store.derived import facets_of, order_of
 from visionquery.store.kernels import cosines
+from visionquery.store.memory_next import Next
 from visionquery.store.memory_places import MemoryPlaces
 from visionquery.store.places import locate, normal, packed
-from visionquery.store.records import record_test
-from visionquery.store.words import holds, image_words, name_words, words_of
-from visionquery.types import Matrix, ModelIdentity, Vector
+from visionquery.store.records import holds_phrase, record_test
+from visionquery.store.words import words_of
+from visionquery.types import Matrix, ModelIdentity
 
 __all__ = ["MemoryStore"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Next:
-    """A move to another model: its vectors, (embed_dim,), by row."""
-
-    model: ModelIdentity
-    vectors: dict[int, Vector] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -57,7 +51,7 @@ class MemoryStore:
         self._texts: dict[int, str] = {}
         self._measures = np.empty((0, MEASURES), dtype=np.float32)
         self._notes: dict[str, str] = {}
-        self._next: _Next | None = None
+        self._next: Next | None = None
         self._state = threading.RLock()
         self._writing = False
         self._closed = False
@@ -163,7 +157,7 @@ class MemoryStore:
         with self._change():
             goes_on = self._next and self._next.model.fingerprint == model.fingerprint
             vectors = self._next.vectors if self._next and goes_on else {}
-            self._next = _Next(model, vectors)
+            self._next = Next(model, vectors)
 
     def write_next(self, rows: Sequence[int], vectors: Matrix) -> None:
         """Store the next model's vectors, (len(rows), its embed_dim).
@@ -183,13 +177,7 @@ class MemoryStore:
         """
         with self._change():
             following = self._begun()
-            if not following.vectors.keys() >= set(self._rows.values()):
-                raise StoreError(
-                    f"Not every image has a vector of {following.model.name}: write those first."
-                )
-            matrix = np.zeros((len(self._images), following.model.embed_dim), dtype=np.float32)
-            for row, vector in following.vectors.items():
-                matrix[row] = vector
+            matrix = following.matrix(self._rows.values(), len(self._images))
             self._model, self._matrix, self._next = following.model, matrix, None
             self._measures[:] = np.nan
             for key in forget_notes:
@@ -239,11 +227,32 @@ class MemoryStore:
         with self.reading():
             return len(self._images)
 
-    def scores(self, probes: Matrix) -> NDArray[np.float32]:
-        """Return cosines, (p, row_count), of probes (p, embed_dim); holes have any value."""
+    def scores(
+        self, probes: Matrix, rows: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
+        """Return cosines, (p, n), of probes (p, embed_dim) with rows (n,), None is all."""
         with self.reading():
             asked = entries.checked_probes(probes, self._model.embed_dim)
-            return cosines(asked, [self._matrix], len(self._matrix))
+            count = len(self._matrix)
+            asked_rows = np.arange(count) if rows is None else entries.checked_rows(rows, count)
+            matrix = self._matrix[asked_rows]
+            return cosines(asked, [matrix], len(matrix))
+
+    def estimates(self, probes: Matrix, spans: Sequence[Span] | None = None) -> Estimates:
+        """Return the cosines, (p, n), of probes (p, embed_dim) with the rows of spans."""
+        with self.reading():
+            rows = [np.arange(*span) for span in spans or [(0, len(self._matrix))]]
+            return Estimates(self.scores(probes, np.concatenate(rows)))
+
+    def nearest(
+        self, probes: Matrix, count: int, *, among: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Return the rows (n,) of those `among` all that are the nearest to any of some probes
+        (p, embed_dim), `count` to each."""
+        with self.reading():
+            rows = np.flatnonzero(among)
+            best = np.argsort(-self.scores(probes, rows), axis=1, kind="stable")
+            return rows[np.unique(best[:, :count])]
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""
@@ -264,20 +273,24 @@ class MemoryStore:
         """Return the mask (row_count,) of images that have the words of a phrase in a row."""
         with self.reading():
             wanted, files = words_of(phrase), self._places.by_image()
-            if not wanted:
-                return self._mask(())
-            rows = self._rows.items()
-            return self._mask(row for id_, row in rows if self._holds(row, files[id_], wanted))
+            return self._mask(
+                row
+                for id_, row in self._rows.items()
+                if wanted and self._holds(row, files[id_], wanted)
+            )
 
     def text_read(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images whose text was read."""
         with self.reading():
             return self._mask(self._texts)
 
-    def measures(self) -> NDArray[np.float32]:
-        """Return the measures (row_count, MEASURES) of all rows, NaN where none was written."""
+    def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where none was
+        written."""
         with self.reading():
-            return self._measures.copy()
+            count = len(self._measures)
+            asked = np.arange(count) if rows is None else entries.checked_rows(rows, count)
+            return self._measures[asked]
 
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""
@@ -347,7 +360,7 @@ class MemoryStore:
         with self.reading():
             yield
 
-    def _begun(self) -> _Next:
+    def _begun(self) -> Next:
         if self._next is None:
             raise StoreError("The store is not being moved to another model.")
         return self._next
@@ -376,11 +389,9 @@ class MemoryStore:
         )
 
     def _holds(self, row: int, files: Sequence[FileRecord], phrase: str) -> bool:
-        facts, paths = self._image(row).facts, [file.path for file in files]
-        words = image_words(facts.caption, facts.keywords, paths, self._texts.get(row))
         folders = {PurePath(self._places.folder(file)).name for file in files}
-        texts = [words, *(each for folder in folders for each in name_words(folder))]
-        return any(holds(text, phrase) for text in texts)
+        paths = [file.path for file in files]
+        return holds_phrase(self._image(row).facts, paths, folders, self._texts.get(row), phrase)
 
     def _mask(self, rows: Iterable[int]) -> NDArray[np.bool_]:
         mask = np.zeros(len(self._images), dtype=np.bool_)

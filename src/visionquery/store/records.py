@@ -1,6 +1,6 @@
-"""Filters as tests of records, for stores that look at one image after another."""
+"""Filters and words as tests of records, for stores that look at one image after another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -9,9 +9,10 @@ from visionquery.store.base import ImageRecord
 from visionquery.store.earth import kilometres
 from visionquery.store.filters import circle, date_bounds, orientations, patterns, size_bounds
 from visionquery.store.folding import folded, folded_place, with_single_spaces
+from visionquery.store.words import holds, image_words, name_words
 from visionquery.types import Facts
 
-__all__ = ["Test", "record_test"]
+__all__ = ["Test", "holds_phrase", "record_test"]
 
 Test = Callable[[ImageRecord], bool]
 
@@ -40,6 +41,16 @@ def record_test(wanted: Filter) -> Test:
             low, high = size_bounds(wanted)
             field = wanted.field
             return lambda record: low <= getattr(record.facts, field) <= high
+
+
+def holds_phrase(
+    facts: Facts, paths: Sequence[str], folders: Iterable[str], text: str | None, phrase: str
+) -> bool:
+    """Return whether an image with files at these paths below their roots, in folders of these
+    names, has the words of a phrase in a row."""
+    words = image_words(facts.caption, facts.keywords, paths, text)
+    texts = [words, *(each for folder in folders for each in name_words(folder))]
+    return any(holds(text, phrase) for text in texts)
 
 
 def _texts(record: ImageRecord, field: str) -> list[str]:

@@ -5,20 +5,29 @@ caller's.
 """
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import replace
 
+from visionquery.errors import StoreError
 from visionquery.store.base import Root, Scope
 from visionquery.store.folding import folded_place
 from visionquery.store.places import locate, packed, unpacked
 from visionquery.store.settling import owner, settled
 
-__all__ = ["add", "move", "roots"]
+__all__ = ["add", "check_roots", "move", "roots"]
 
 
 def roots(connection: sqlite3.Connection) -> list[Root]:
     """Return all roots in order of location."""
     found = connection.execute("SELECT root_id, location, whole FROM roots ORDER BY location")
     return [Root(root_id, unpacked(location), bool(whole)) for root_id, location, whole in found]
+
+
+def check_roots(connection: sqlite3.Connection, root_ids: Iterable[int]) -> None:
+    """Raise StoreError when one of these is no root of the library."""
+    known = {root.root_id for root in roots(connection)}
+    if unknown := set(root_ids) - known:
+        raise StoreError(f"A file is below root {min(unknown)}, which is not in the library.")
 
 
 def add(connection: sqlite3.Connection, place: str, *, whole: bool) -> Root:

@@ -25,6 +25,7 @@ from visionquery.testing.store_move_checks import MOVE_CHECKS
 from visionquery.testing.store_place_checks import PLACE_CHECKS
 from visionquery.testing.store_reading_checks import READING_CHECKS
 from visionquery.testing.store_root_checks import ROOT_CHECKS
+from visionquery.testing.store_vector_checks import VECTOR_CHECKS
 from visionquery.testing.store_word_checks import WORD_CHECKS
 from visionquery.types import ModelIdentity
 
@@ -41,6 +42,7 @@ def check_new_store_is_empty(make_store: MakeStore) -> None:
         assert store.location
         assert (store.image_count(), store.row_count()) == (0, 0)
         assert store.scores(np.zeros((2, 8), np.float32)).shape == (2, 0)
+        assert store.estimates(np.zeros((2, 8), np.float32)).cosines.shape == (2, 0)
         assert store.alive().shape == store.within([]).shape == (0,)
         assert store.vectors([]).shape == (0, 8)
         assert store.roots() == []
@@ -64,20 +66,6 @@ def check_written_images_are_found(make_store: MakeStore) -> None:
         np.testing.assert_array_equal(store.vectors([row])[0], image.vector)
         assert store.has_images([image.image_id, "00" * 16, "no id"]) == {image.image_id}
         assert store.size_bytes() > 0
-
-
-def check_scores_are_cosines(make_store: MakeStore) -> None:
-    """Scores of any number of probes are the cosines with each stored vector."""
-    with closing(make_store(MODEL)) as store:
-        images = [example_image(str(index)) for index in range(9)]
-        fill(store, {f"{index}.jpg": image for index, image in enumerate(images)})
-        rows = [store.find(image.image_id)[0] for image in images]
-        stacked = np.stack([image.vector for image in images])
-        for count in (0, 1, 3, 9):
-            scores = store.scores(stacked[:count])
-            assert scores.dtype == np.float32
-            assert scores.shape == (count, store.row_count())
-            np.testing.assert_allclose(scores[:, rows], stacked[:count] @ stacked.T, atol=1e-6)
 
 
 def check_one_image_has_many_places(make_store: MakeStore) -> None:
@@ -201,7 +189,6 @@ def check_reading_holds_one_state(make_store: MakeStore) -> None:
 STORE_CHECKS: tuple[Check, ...] = (
     check_new_store_is_empty,
     check_written_images_are_found,
-    check_scores_are_cosines,
     check_one_image_has_many_places,
     check_file_records_are_replaced,
     check_removed_images_leave_holes,
@@ -210,6 +197,7 @@ STORE_CHECKS: tuple[Check, ...] = (
     check_writing_has_one_place,
     check_closed_store_refuses,
     check_reading_holds_one_state,
+    *VECTOR_CHECKS,
     *ROOT_CHECKS,
     *PLACE_CHECKS,
     *FILTER_CHECKS,

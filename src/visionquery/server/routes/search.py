@@ -75,7 +75,7 @@ async def _answer(
     def work() -> Response:
         started = time.perf_counter()
         node = query_tree(asked.q, has_upload=picture is not None)
-        same = (asked.q, asked.sort, asked.min_confidence, asked.within)
+        same = (asked.q, asked.sort, asked.min_confidence, asked.exact, asked.within)
         offset = page_offset(asked, *same)
         check_within(context, asked.within)
         response = context.library.search(
@@ -87,6 +87,7 @@ async def _answer(
             min_confidence=asked.min_confidence,
             sort=asked.sort,
             explain=asked.explain,
+            exact=asked.exact,
             pictures=uploaded(picture),
             limits=context.upload_limits,
         )

@@ -1,0 +1,203 @@
+"""Is an exact search as fast as memory can be read? Libraries of 10,000, 100,000 and a million.
+
+    python -m benchmarks.exact [--rows 10000 100000 1000000] [--dim 512] [--folder DIR]
+
+For each size, medians of interleaved runs, each with a text that none before it had:
+
+- the floor, bytes of the codes by the speed at which this run reads memory, one thread or two,
+  whichever is faster;
+- the scan: an estimate of every cosine; the float32 scan and a product of NumPy beside it;
+- the best 20: a scan, and the rows that its bound does not rule out read in float32;
+- whole answers: scales, confidence, words, records of 20 images, without encoding the text.
+
+Targets: the best 20 within 1.5 x the floor, recall@20 against float64 of 1 for clustered and for
+random vectors, also where the bound alone decides: no row outside of what was read can be better.
+`--folder` keeps the libraries, which take minutes to make, for the next time.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from benchmarks import vectors
+from benchmarks.quality.verdicts import finish, target
+from numpy.typing import NDArray
+
+from visionquery.query.ast import Contains, Filter
+from visionquery.query.plan import (
+    AllOf,
+    Expression,
+    FilterRef,
+    Negation,
+    Null,
+    Plan,
+    Probe,
+    ProbeRef,
+)
+from visionquery.search.calibrate import DEFAULT_CALIBRATION
+from visionquery.search.executor import execute
+from visionquery.store.base import Store
+from visionquery.store.kernels import largest
+from visionquery.types import Matrix
+
+_ROUNDS = 25
+_LIMIT = 20
+_RECALLED = 50
+_READ_BYTES = 512 * 2**20
+_NULL = Null(mean=0.0, std=0.03, bias=0.2)
+_SONY = Filter("camera", Contains("sony"))
+
+
+def main() -> None:
+    """Measure, print and judge."""
+    options = _options()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        for rows in options.rows:
+            store = vectors.library(folder, rows, options.dim)
+            _judge(rows, options.dim, measure(store, rows, options.dim))
+            _judge_recall(store, rows, options.dim)
+            store.close()
+        rows = min(100_000, max(options.rows))
+        store = vectors.library(folder, rows, options.dim, "random")
+        print(f"{rows:,} random vectors")
+        _judge_recall(store, rows, options.dim)
+        store.close()
+    finish()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--dim", type=int, default=512)
+    parser.add_argument("--folder", type=Path)
+    return parser.parse_args()
+
+
+def measure(store: Store, rows: int, dim: int) -> dict[str, float]:
+    """Return the median milliseconds of each thing that is measured."""
+    asked = iter(vectors.texts(20 * (_ROUNDS + 3), rows, dim)[:, None])
+    # As float32 rows, a million is too much to hold beside the library.
+    held = _held(store, rows) if rows <= 100_000 else None
+    actions: dict[str, Callable[[], object]] = {
+        **_reads(rows * dim),
+        "scan": lambda: store.estimates(next(asked)),
+        "float32 scan": lambda: store.scores(next(asked)),
+        "best 20": lambda: best(store, next(asked), _LIMIT),
+        "answer": lambda: _answer(store, [next(asked)], ProbeRef(0)),
+        "answer, AND": lambda: _answer(
+            store, [next(asked), next(asked)], AllOf((ProbeRef(0), ProbeRef(1)))
+        ),
+        "answer, NOT": lambda: _answer(
+            store,
+            [next(asked), next(asked)],
+            AllOf((ProbeRef(0), Negation(ProbeRef(1, ((0, 0.3),))))),
+        ),
+        "answer, filter": lambda: _answer(
+            store, [next(asked)], AllOf((ProbeRef(0), FilterRef(0))), (_SONY,)
+        ),
+    }
+    if held is not None:
+        actions["NumPy float32"] = lambda: next(asked) @ held.T
+    return medians_ms(actions, _ROUNDS)
+
+
+def medians_ms(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each action, all run in turn `rounds` times."""
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(rounds + 2):
+        for name, action in actions.items():
+            start = time.perf_counter()
+            action()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: 1e3 * statistics.median(times[2:]) for name, times in seconds.items()}
+
+
+def best(store: Store, probe: Matrix, count: int) -> NDArray[np.intp]:
+    """Return the rows (count,) nearest to a probe (1, dim), best first, for certain."""
+    with store.reading():
+        about, alive = store.estimates(probe), store.alive()
+        rows = largest(about.cosines[0], count, among=alive)
+        if about.error:
+            floor = np.sort(store.scores(probe, rows)[0])[-count] - about.error
+            rows = np.flatnonzero((about.cosines[0] >= floor) & alive)
+        scores = store.scores(probe, rows)[0]
+    return rows[np.argsort(-scores, kind="stable")[:count]]
+
+
+def _answer(
+    store: Store, probes: Sequence[Matrix], expression: Expression, filters: tuple[Filter, ...] = ()
+) -> object:
+    plan = Plan(
+        vectors=np.concatenate(probes),
+        probes=tuple(Probe("made", is_text=True) for _ in probes),
+        filters=filters,
+        expression=expression,
+        null=_NULL,
+        calibration=DEFAULT_CALIBRATION,
+        fingerprint=store.model.fingerprint,
+    )
+    return execute(plan, store, limit=_LIMIT, exact=True)
+
+
+def _reads(size_bytes: int) -> dict[str, Callable[[], object]]:
+    """Return what reads memory, on one thread and on two, as much at a time as the codes are, out
+    of a buffer that no cache holds."""
+    buffer = np.ones(max(_READ_BYTES, size_bytes) // 8, dtype=np.uint64)
+    pool, words = ThreadPoolExecutor(1), size_bytes // 8
+    places = np.random.default_rng(0)
+
+    def part() -> NDArray[np.uint64]:
+        first = int(places.integers(len(buffer) - words + 1))
+        return buffer[first : first + words]
+
+    def two() -> None:
+        here = part()
+        other = pool.submit(here[: words // 2].max)
+        here[words // 2 :].max()
+        other.result()
+
+    return {"read, one thread": lambda: part().max(), "read, two threads": two}
+
+
+def _held(store: Store, rows: int) -> Matrix:
+    return store.vectors(range(rows))
+
+
+def _judge(rows: int, dim: int, medians: dict[str, float]) -> None:
+    floor = min(medians["read, one thread"], medians["read, two threads"])
+    print(f"{rows:,} images x {dim}, {rows * dim / floor / 1e6:.0f} GB/s")
+    for name, milliseconds in medians.items():
+        print(f"  {name:20} {milliseconds:8.2f} ms   {milliseconds / floor:6.2f} x the floor")
+    ratio = medians["best 20"] / floor
+    target(f"best 20 of {rows:,} / floor", ratio, lambda value: value <= 1.5, "<= 1.5")
+
+
+def _judge_recall(store: Store, rows: int, dim: int) -> None:
+    """Compare with every cosine in float64; of equals, either will do."""
+    found = 0
+    for probe in vectors.texts(_RECALLED, rows, dim)[:, None]:
+        true = _cosines(store, probe, rows)
+        least = np.partition(true, rows - _LIMIT)[rows - _LIMIT]
+        # Two cosines that float32 cannot tell apart are equal.
+        found += int(np.count_nonzero(true[best(store, probe, _LIMIT)] >= least - 1e-7))
+    recall = found / (_RECALLED * _LIMIT)
+    target(f"recall@20 of {rows:,} against float64", recall, lambda value: value == 1, "= 1")
+
+
+def _cosines(store: Store, probe: Matrix, rows: int) -> NDArray[np.float64]:
+    wide = probe[0].astype(np.float64)
+    parts = [
+        store.vectors(range(start, min(start + 50_000, rows))).astype(np.float64) @ wide
+        for start in range(0, rows, 50_000)
+    ]
+    return np.concatenate(parts)
+
+
+if __name__ == "__main__":
+    main()
