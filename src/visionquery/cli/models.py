@@ -1,11 +1,13 @@
-"""`visionquery models list|pull|verify`"""
+"""`visionquery models list|pull|verify|quantize`"""
 
+import shlex
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from visionquery.cli.options import JsonFlag, QuietFlag
+from visionquery.cli.options import JsonFlag, LibraryOption, QuietFlag
 from visionquery.cli.output import notes, print_document, print_lines
 from visionquery.cli.session import settings
 from visionquery.errors import ChecksumMismatchError, WeightsMissingError
@@ -21,6 +23,25 @@ __all__ = ["app"]
 app = typer.Typer(help="The models that can encode pictures and words.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Catalog name, alias or folder.")]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="DIR",
+        help="Photographs to measure with (default: the library's, else the demo's).",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The new model's folder (default: NAME-int8 beside the downloaded models).",
+        show_default=False,
+    ),
+]
+ForceFlag = Annotated[bool, typer.Option("--force", help="Replace a model that is there.")]
 
 
 @app.command("list")
@@ -92,6 +113,34 @@ def verify_model(name: NameArgument, json: JsonFlag = False) -> None:
             f"delete the file and run: visionquery models pull {spec.name}",
             path=wrong.path, expected=wrong.expected, actual=wrong.actual,
         )
+
+
+@app.command("quantize")
+def quantize_model(
+    name: NameArgument,
+    images: ImagesOption = None,
+    out: OutOption = None,
+    force: ForceFlag = False,
+    library: LibraryOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make a model's 8-bit form, which is smaller and faster, unless it finds other pictures."""
+    from visionquery.cli.quantizing import make
+
+    made = make(resolve(name), images=images, out=out, force=force, library=library, quiet=quiet)
+    if json:
+        from visionquery.present.documents import quantized_document
+
+        print_document(quantized_document(made))
+        return
+    from visionquery.present.quantized import print_quantized
+
+    print_quantized(made, sys.stdout)
+    notes(quiet=quiet)(
+        "Use it with --model and this folder; a library moves to it with: "
+        f"visionquery index --reencode --model {shlex.quote(str(made.folder))}"
+    )
 
 
 def _verdict(check: Check) -> str:

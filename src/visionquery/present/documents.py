@@ -9,6 +9,7 @@ from visionquery.indexing.ocr import OcrReport
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport
 from visionquery.indexing.status import LibraryStatus
+from visionquery.models.quantize import Quantized, QuantizedTower
 from visionquery.present.explanations import left_out_by
 from visionquery.query.ast import Node
 from visionquery.query.document import as_document
@@ -19,6 +20,7 @@ __all__ = [
     "evaluation_document",
     "explanation_document",
     "index_document",
+    "quantized_document",
     "query_document",
     "reencode_document",
     "render",
@@ -157,6 +159,36 @@ def reencode_document(report: ReencodeReport) -> dict[str, object]:
 def status_document(status: LibraryStatus) -> dict[str, object]:
     """Return the library's facts, roots and a move to another model included."""
     return asdict(status)
+
+
+def quantized_document(made: Quantized) -> dict[str, object]:
+    """Return `{"model", "source", "folder", "fingerprint", "towers", "fidelity"}`; of each tower
+    `{"recipe", "layers", "float_layers", "size_bytes", "seconds"}`, the last two before and
+    after."""
+    return {
+        "model": made.spec.name,
+        "source": made.source.name,
+        "folder": str(made.folder),
+        "fingerprint": made.spec.identity.fingerprint,
+        "towers": {tower.name: _quantized_tower(tower) for tower in made.towers},
+        "fidelity": {
+            name: round(value, 5) if isinstance(value, float) else value
+            for name, value in asdict(made.fidelity).items()
+        },
+    }
+
+
+def _quantized_tower(tower: QuantizedTower) -> dict[str, object]:
+    return {
+        "recipe": tower.recipe,
+        "layers": tower.layers,
+        "float_layers": tower.float_layers,
+        "size_bytes": dict(zip(("before", "after"), tower.size_bytes, strict=True)),
+        "seconds": {
+            when: round(value, 6)
+            for when, value in zip(("before", "after"), tower.seconds, strict=True)
+        },
+    }
 
 
 def evaluation_document(evaluation: Evaluation) -> dict[str, object]:

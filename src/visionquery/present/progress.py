@@ -11,7 +11,7 @@ from visionquery.present.text import count, duration, size
 if TYPE_CHECKING:
     from visionquery.indexing.report import Progress
 
-__all__ = ["download_progress", "index_progress"]
+__all__ = ["download_progress", "index_progress", "step_progress"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -39,6 +39,15 @@ def download_progress(stream: TextIO, *, quiet: bool) -> Iterator[OnDownload]:
     with _shown(stream, quiet=quiet) as show:
         yield lambda file, done, total: show(
             file, done, total, f"{size(done)} of {size(total)}"
+        )
+
+
+@contextmanager
+def step_progress(stream: TextIO, *, quiet: bool, noun: str) -> Iterator[OnDownload]:
+    """Give a callback `(what, done, total)` that shows work in several steps on `stream`."""
+    with _shown(stream, quiet=quiet) as show:
+        yield lambda what, done, total: show(
+            what, done, total, f"{done:,} of {count(total, noun)}"
         )
 
 
