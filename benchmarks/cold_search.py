@@ -30,7 +30,7 @@ session = onnxruntime.InferenceSession(
 inputs = {"input_ids": np.array([tokens.ids]), "attention_mask": np.array([tokens.attention_mask])}
 probe = session.run(None, inputs)[0]
 vectors = np.concatenate([
-    np.fromfile(path, dtype="<f4") for path in sorted(glob.glob(library + "/vectors-*/*"))
+    np.fromfile(path, dtype="<f4") for path in sorted(glob.glob(library + "/vectors-*/*.f32"))
 ]).reshape(-1, probe.shape[1])
 print(np.argsort(vectors @ probe[0])[-20:])
 """

@@ -19,7 +19,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,6 +41,7 @@ from visionquery.query.plan import (
 )
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
 from visionquery.search.executor import execute
+from visionquery.search.result import Page
 from visionquery.store.base import Store
 from visionquery.store.kernels import largest
 from visionquery.types import Matrix
@@ -51,6 +52,10 @@ _RECALLED = 50
 _READ_BYTES = 512 * 2**20
 _NULL = Null(mean=0.0, std=0.03, bias=0.2)
 _SONY = Filter("camera", Contains("sony"))
+_ONE = ProbeRef(0)
+_BOTH = AllOf((ProbeRef(0), ProbeRef(1)))
+_WITHOUT = AllOf((ProbeRef(0), Negation(ProbeRef(1, ((0, 0.3),)))))
+_FILTERED = AllOf((ProbeRef(0), FilterRef(0)))
 
 
 def main() -> None:
@@ -84,23 +89,19 @@ def measure(store: Store, rows: int, dim: int) -> dict[str, float]:
     asked = iter(vectors.texts(20 * (_ROUNDS + 3), rows, dim)[:, None])
     # As float32 rows, a million is too much to hold beside the library.
     held = _held(store, rows) if rows <= 100_000 else None
+
+    def pair() -> Matrix:
+        return np.concatenate([next(asked), next(asked)])
+
     actions: dict[str, Callable[[], object]] = {
         **_reads(rows * dim),
         "scan": lambda: store.estimates(next(asked)),
         "float32 scan": lambda: store.scores(next(asked)),
         "best 20": lambda: best(store, next(asked), _LIMIT),
-        "answer": lambda: _answer(store, [next(asked)], ProbeRef(0)),
-        "answer, AND": lambda: _answer(
-            store, [next(asked), next(asked)], AllOf((ProbeRef(0), ProbeRef(1)))
-        ),
-        "answer, NOT": lambda: _answer(
-            store,
-            [next(asked), next(asked)],
-            AllOf((ProbeRef(0), Negation(ProbeRef(1, ((0, 0.3),))))),
-        ),
-        "answer, filter": lambda: _answer(
-            store, [next(asked)], AllOf((ProbeRef(0), FilterRef(0))), (_SONY,)
-        ),
+        "answer": lambda: answer(store, next(asked), _LIMIT),
+        "answer, AND": lambda: answer(store, pair(), _LIMIT, _BOTH),
+        "answer, NOT": lambda: answer(store, pair(), _LIMIT, _WITHOUT),
+        "answer, filter": lambda: answer(store, next(asked), _LIMIT, _FILTERED, (_SONY,)),
     }
     if held is not None:
         actions["NumPy float32"] = lambda: next(asked) @ held.T
@@ -130,11 +131,16 @@ def best(store: Store, probe: Matrix, count: int) -> NDArray[np.intp]:
     return rows[np.argsort(-scores, kind="stable")[:count]]
 
 
-def _answer(
-    store: Store, probes: Sequence[Matrix], expression: Expression, filters: tuple[Filter, ...] = ()
-) -> object:
+def answer(
+    store: Store,
+    probes: Matrix,
+    limit: int,
+    expression: Expression = _ONE,
+    filters: tuple[Filter, ...] = (),
+) -> Page:
+    """Return a page for texts of vectors (p, dim) whose words are in no file."""
     plan = Plan(
-        vectors=np.concatenate(probes),
+        vectors=probes,
         probes=tuple(Probe("made", is_text=True) for _ in probes),
         filters=filters,
         expression=expression,
@@ -142,7 +148,7 @@ def _answer(
         calibration=DEFAULT_CALIBRATION,
         fingerprint=store.model.fingerprint,
     )
-    return execute(plan, store, limit=_LIMIT, exact=True)
+    return execute(plan, store, limit=limit, exact=True)
 
 
 def _reads(size_bytes: int) -> dict[str, Callable[[], object]]:

@@ -138,7 +138,24 @@ def add_keywords(
 def image_records(connection: sqlite3.Connection, rows: Sequence[int]) -> list[ImageRecord]:
     """Return the records of rows, in their order. Raises StoreError when one is no image."""
     locations = {root.root_id: root.location for root in roots(connection)}
-    return [_image_record(connection, int(row), locations) for row in rows]
+    known: dict[int, ImageRecord] = {}
+    for start in range(0, len(rows), _IDS_PER_QUESTION):
+        asked = [int(row) for row in rows[start : start + _IDS_PER_QUESTION]]
+        seen = _places_of(connection, asked, locations)
+        marks = ",".join("?" * len(asked))
+        found = connection.execute(
+            f"SELECT row, image_id, text, {_FACTS} FROM images LEFT JOIN texts USING (row) "
+            f"WHERE row IN ({marks})",
+            asked,
+        )
+        for row, image_id, text, *facts, keywords in found:
+            facts.append(tuple(json.loads(keywords)))
+            paths = tuple(sorted(seen.get(row, ()), key=packed))
+            known[row] = ImageRecord(row, image_id.hex(), Facts(*facts), paths, text)
+    for row in rows:
+        if row not in known:
+            raise StoreError(f"Row {row} is no image of the library (any more): search again.")
+    return [known[row] for row in rows]
 
 
 def prune(connection: sqlite3.Connection) -> int:
@@ -275,23 +292,13 @@ def _columns_of(facts: Facts) -> tuple[object, ...]:
     )
 
 
-def _image_record(
-    connection: sqlite3.Connection, row: int, locations: Mapping[int, str]
-) -> ImageRecord:
-    found = connection.execute(
-        f"SELECT image_id, text, {_FACTS} FROM images LEFT JOIN texts USING (row) WHERE row = ?",
-        (row,),
-    ).fetchone()
-    if found is None:
-        raise StoreError(f"Row {row} is no image of the library (any more): search again.")
-    image_id, text, *facts, keywords = found
-    facts.append(tuple(json.loads(keywords)))
-    seen = connection.execute("SELECT root_id, path FROM files WHERE row = ?", (row,))
-    places = {absolute(locations[root_id], unpacked(path)) for root_id, path in seen}
-    return ImageRecord(
-        row=row,
-        image_id=image_id.hex(),
-        facts=Facts(*facts),
-        paths=tuple(sorted(places, key=packed)),
-        text=text,
-    )
+def _places_of(
+    connection: sqlite3.Connection, rows: Sequence[int], locations: Mapping[int, str]
+) -> dict[int, set[str]]:
+    """Return the absolute paths of the files of each row that has some."""
+    seen: dict[int, set[str]] = {}
+    marks = ",".join("?" * len(rows))
+    found = connection.execute(f"SELECT row, root_id, path FROM files WHERE row IN ({marks})", rows)
+    for row, root_id, path in found:
+        seen.setdefault(row, set()).add(absolute(locations[root_id], unpacked(path)))
+    return seen

@@ -44,6 +44,9 @@ _ROOM = 12
 _MOST_THREADS = 4
 """More threads read memory no faster."""
 
+_PIECES_PER_THREAD = 2
+"""Fewer are done before another thread is awake."""
+
 
 def cosines(probes: Matrix, blocks: Iterable[Matrix], row_count: int) -> NDArray[np.float32]:
     """Return the scores (p, row_count) of unit probes (p, d) for blocks of unit rows (n_i, d).
@@ -117,8 +120,8 @@ def in_parallel(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
         for piece in waiting:
             work(piece)
 
-    helpers = min(len(pieces), os.cpu_count() or 1, _MOST_THREADS) - 1
-    started = [_pool().submit(go_on) for _ in range(helpers)]
+    threads = min(len(pieces) // _PIECES_PER_THREAD, os.cpu_count() or 1, _MOST_THREADS)
+    started = [_pool().submit(go_on) for _ in range(threads - 1)]
     go_on()
     for helper in started:
         helper.result()
