@@ -48,9 +48,14 @@ def sections(command: object, name: str) -> Iterator[str]:
     options = [p for p in command.params if p.param_type_name == "option"]
     usage = " ".join([name, *map(placeholder, positional), "[OPTIONS]"])
     rows = [f"| `{placeholder(p)}` | {p.help} |" for p in positional]
-    rows += [f"| `{', '.join(p.opts)}`{value(p)} | {p.help}{default(p)} |" for p in options]
+    rows += [f"| `{names(p)}`{value(p)} | {p.help}{default(p)} |" for p in options]
     yield "\n".join([f"## {name}\n", f"    {usage}\n", command.help.strip(), "",
                      "| argument | meaning |", "|---|---|", *rows, ""])
+
+
+def names(option: object) -> str:
+    """The names of an option, those that say no too."""
+    return ", ".join([*option.opts, *option.secondary_opts])
 
 
 def placeholder(parameter: object) -> str:

@@ -26,7 +26,7 @@ ROWS_PER_SEGMENT = 65_536
 
 _VECTORS = np.dtype("<f4")
 
-_MOST_MAPPED_BYTES = 5 * 2**29
+_MOST_MAPPED_BYTES = 2**30
 """Scattered rows of larger files are read one by one, so that a process does not come to hold
 gigabytes of what lies around them."""
 
