@@ -197,3 +197,22 @@ def test_a_query_that_cannot_be_read_is_not_explained(refused):
 
 def test_no_character_of_a_query_moves_the_cursor(vq):
     assert "\x1b" not in vq("search", "--explain-query", "red \x1b[31m").out
+
+
+def test_every_picture_of_a_small_library_is_compared(vq, dated):
+    for flags in ([], ["--exact"], ["--approximate"]):
+        ran = vq("search", "red", *flags, "--json")
+        assert ran.document["exact"] is True
+        assert set(ran.names) == {"red.png", "red.jpg"}
+
+
+def test_an_answer_that_passes_pictures_over_says_so(vq, dated, monkeypatch):
+    monkeypatch.setattr("visionquery.search.candidates._FEW", 0)
+    assert vq("search", "red", "--approximate", "--json").document["exact"] is False
+    ran = vq("search", "red", "--approximate")
+    assert "Not every picture was compared, to save time; --exact compares them all." in ran.err
+    assert "compared" not in vq("search", "red", "--approximate", "-q").err
+    assert "compared" not in vq("search", "red").err
+    similar = vq("similar", dated / "one" / "red.png", "--approximate", "--json").document
+    assert similar["exact"] is False
+    assert similar["results"]

@@ -27,6 +27,20 @@ def test_an_answer_is_that_of_the_library(api: TestClient, library: Library) -> 
     assert [part["without"] for part in answer["query_parts"]] == ["-blue", "red"]
 
 
+def test_images_may_be_passed_over_where_that_is_asked_for(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visionquery.search.candidates._FEW", 0)
+    asked = {"q": "red", "min_confidence": 0, "limit": 5}
+    for exact, expected in ((None, True), (True, True), (False, False)):
+        answer = api.get(SEARCH, params=asked if exact is None else asked | {"exact": exact}).json()
+        assert answer["exact"] is expected
+        assert len(answer["results"]) == 5
+    cursor = api.get(SEARCH, params=asked).json()["next_cursor"]
+    other = api.get(SEARCH, params=asked | {"exact": False, "cursor": cursor})
+    assert other.status_code == 422
+
+
 def test_a_blank_query_is_everything(api: TestClient) -> None:
     for asked in ({}, {"q": "  "}):
         answer = api.get(SEARCH, params=asked).json()

@@ -111,6 +111,7 @@ def find(
     best = best_of_all(plan, store, about, alive)
     known = _known(plan, store, measured(plan, store, sample, images=images, find_best=best))
     if about.error:
+        possible = possible & _can_hold(plan.expression, known.masks, len(alive))
         return _bounded(known, store, possible, about, count=count, least=least)
     rows = np.flatnonzero(possible)
     cosines = about.cosines if len(rows) == len(possible) else about.cosines[:, rows]
@@ -180,6 +181,8 @@ def _relevant(
     """Return the rows of all that is relevant: who is in doubt is judged, and of many in doubt the
     estimates decide."""
     rows = _reaching(known, possible, about, least, about.usual_error)
+    if least == -np.inf:
+        return rows[moved(rows, 0.0).odds > -np.inf] if known.masks else rows
     odds = moved(rows, about.usual_error).odds
     rows = rows[(odds >= least) & (odds > -np.inf)]
     in_doubt = moved(rows, -about.usual_error).odds < least
