@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "read_texts", "reencode"]
 
-_BATCH_SIZE = 16
-
 
 def add(
     store: Store,
@@ -44,7 +42,6 @@ def add(
             on_progress=on_progress,
             limits=Limits(),
             threads=threads,
-            batch_size=_BATCH_SIZE,
         )
         refresh_background(store, encoder())
     return report
@@ -80,7 +77,6 @@ def reencode(
                 on_progress=on_progress,
                 limits=Limits(),
                 threads=threads,
-                batch_size=_BATCH_SIZE,
                 forget_notes=(BACKGROUND_NOTE, BANK_NOTE),
             )
         if not report.complete:

@@ -263,3 +263,14 @@ def test_read_says_why_not(tmp_path: Path) -> None:
 def test_identity_is_content() -> None:
     assert image_id(b"") == "cae66941d9efbd404e4d88758ea67670"
     assert image_id(b"a") != image_id(b"b")
+
+
+def test_what_decoding_takes_is_told_before_it() -> None:
+    pixels = np.zeros((600, 800, 3), np.uint8)
+    told: dict[str, list[int]] = {"PNG": [], "JPEG": []}
+    for form, sizes in told.items():
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, form)
+        decode(stream.getvalue(), min_side=100, before_pixels=sizes.append)
+    assert told["PNG"] == [800 * 600 * 8]
+    assert told["JPEG"] == [200 * 150 * 8], "of a JPEG only the draft is decoded"

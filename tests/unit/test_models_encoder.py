@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,20 @@ def test_a_text_search_imports_neither_pictures_nor_the_hub(folder):
         text=True, check=False,
     )
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "[]\n")
+
+
+def test_a_tower_for_many_pictures_gives_the_same_vectors(folder):
+    opened = encoder(folder)
+    prepared = np.stack([opened.prepare(picture(colour)) for colour in COLOURS])
+    tower = opened.image_tower()
+    assert tower.provider == "CPUExecutionProvider"
+    np.testing.assert_allclose(tower.encode(prepared), opened.encode_images(prepared), atol=1e-6)
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(tower.encode, [prepared] * 8))
+    assert all((row == rows[0]).all() for row in rows)
+
+
+def test_a_tower_for_many_pictures_that_does_not_work_says_so(folder):
+    rewrite(folder, "image.onnx", b"no model")
+    with pytest.raises(ModelError, match=r"image\.onnx"):
+        encoder(folder).image_tower()

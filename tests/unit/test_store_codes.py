@@ -95,7 +95,7 @@ def test_signs_find_the_nearest(library: LocalStore, count: int) -> None:
         among = np.random.default_rng(seed).random(count) < 0.8
         rows = library.nearest(probe, 12, among=among)
         assert among[rows].all()
-        assert 12 <= len(rows) <= 24
+        assert len(rows) == 12
         true = np.where(among, (probe @ vectors.T)[0], -2)
         best = np.argsort(-true)[:5]
         found, wanted = found + len(set(best) & set(rows.tolist())), wanted + 5
@@ -212,9 +212,8 @@ def test_largest_holds_the_largest(size: int, count: int) -> None:
         assert (np.diff(places) > 0).all()
         assert among[places].all()
         possible = np.sort(values[among])[::-1]
-        least = min(count, len(possible))
-        assert len(places) >= least
-        assert np.sort(values[places])[::-1][:least].tolist() == possible[:least].tolist()
+        least = possible[min(count, len(possible)) - 1] if count and len(possible) else np.inf
+        assert np.sort(values[places])[::-1].tolist() == possible[possible >= least].tolist()
 
 
 def test_sorted_values_are_no_trap() -> None:
@@ -222,8 +221,7 @@ def test_sorted_values_are_no_trap() -> None:
     every = np.ones(len(values), dtype=np.bool_)
     for order in (values, values[::-1]):
         places = largest(order, 20, among=every)
-        assert set(range(299_980, 300_000)) <= set(order[places].astype(int).tolist())
-        assert len(places) < 20_000
+        assert set(order[places].astype(int).tolist()) == set(range(299_980, 300_000))
 
 
 def test_work_in_parallel_is_done_once_and_its_error_is_raised() -> None:

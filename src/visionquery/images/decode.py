@@ -9,6 +9,7 @@ import hashlib
 import io
 import stat
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -38,6 +39,9 @@ _JPEG = ("JPEG", "MPO")
 _JPEG_END = b"\xff\xd9"
 _CUT_OFF = (OSError, EOFError, SyntaxError, IndexError, struct.error)
 """What decoders raise when the data ends or breaks before the picture does."""
+
+_BYTES_PER_PIXEL = 8
+"""Pillow keeps four; decoders that make a picture at once, or a conversion, as many again."""
 
 _LEAST_SHOWN = 0.25
 """The part of a cut-off picture that must be there for it to be worth finding."""
@@ -69,17 +73,24 @@ def image_id(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def decode(data: bytes, *, min_side: int | None = None, limits: Limits = DEFAULT_LIMITS) -> Decoded:
+def decode(
+    data: bytes,
+    *,
+    min_side: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    before_pixels: Callable[[int], None] | None = None,
+) -> Decoded:
     """Decode a picture: its first frame, upright, as RGB on white.
 
     With `min_side` (pixels, >= 1) the result may be smaller than the picture as long as both of
-    its sides are >= `min_side`; None asks for every pixel. Raises ImageTooLargeError above a
-    limit, before pixels are decoded, and UnreadableImageError for all else that goes wrong.
+    its sides are >= `min_side`; None asks for every pixel. `before_pixels` is called once, with the
+    bytes that decoding is about to take. Raises ImageTooLargeError above a limit, before
+    pixels are decoded, and UnreadableImageError for all else that goes wrong.
     """
     check_bytes(len(data), limits)
     try:
         with without_pillow_warnings():
-            return _decode(data, min_side, limits)
+            return _decode(data, min_side, limits, before_pixels)
     except ImageError:
         raise
     except Exception as error:  # decoders of hostile bytes raise anything at all
@@ -112,10 +123,18 @@ def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
     return first, max(end, first + 1)
 
 
-def _decode(data: bytes, min_side: int | None, limits: Limits) -> Decoded:
+def _decode(
+    data: bytes,
+    min_side: int | None,
+    limits: Limits,
+    before_pixels: Callable[[int], None] | None,
+) -> Decoded:
     picture = _open(data)
     check_pixels(*picture.size, limits)
     size = picture.size
+    _draft(picture, min_side)
+    if before_pixels is not None:
+        before_pixels(_BYTES_PER_PIXEL * picture.width * picture.height)
     picture, is_whole = _load(picture, data, min_side)
     if picture.format not in _JPEG:  # some containers state a size that the picture then lacks
         size = picture.size
@@ -152,7 +171,6 @@ def _open(data: bytes) -> "ImageFile":
 def _load(picture: "ImageFile", data: bytes, min_side: int | None) -> tuple["ImageFile", bool]:
     """Decode the pixels; the second value is False when only a part of them could be."""
     try:
-        _draft(picture, min_side)
         picture.load()
     except _CUT_OFF:
         if picture.format not in _JPEG:

@@ -1,143 +1,154 @@
-"""The flow of a run: files to read, bytes to decode, pixels to encode, vectors to write.
+"""The line of a run: files to read, bytes to decode, pixels to encode, vectors in their order.
 
-Two look-ahead maps over one thread pool keep reading and decoding ahead of the encoder without
-ever holding more than a bounded number of pictures; results keep the order of the files, so
-that two runs over the same folder write the same library.
+Reading waits, so that it has threads of its own. Decoding and encoding compute, so that they share
+the threads that there are for it: a batch that is complete goes first, else a picture is decoded,
+and no core waits for the other kind of work, whatever their share is. A batch is computed by one
+thread, so that none waits for another. Who draws the outcomes hands the work on; while it writes,
+the threads go on with what they have.
 """
 
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from visionquery.errors import ImageError
 from visionquery.images import decode
 from visionquery.images.limits import Limits
-from visionquery.images.scan import FoundFile
+from visionquery.indexing.bounds import Bounds
+from visionquery.indexing.encoding import Encoding
+from visionquery.indexing.outcomes import Failed, Known, Loaded, Outcome, Ready
+from visionquery.indexing.reading import Reading, reading_pool
+from visionquery.indexing.workers import Room, Workers
 from visionquery.models.encoder import Encoder
-from visionquery.types import Facts
 
-__all__ = ["Failed", "Known", "Loaded", "Outcome", "Ready", "flow", "ordered_map"]
+__all__ = ["flow", "ordered_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_READ_AHEAD = 8
-"""Files whose bytes are read before the decoder wants them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A file's bytes, and the id of the image they are."""
-
-    file: FoundFile
-    data: bytes
-    image_id: str
-    read_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A file that is no usable picture. `image_id` is None when not even its bytes were had,
-    which may pass; otherwise the verdict holds until the file changes."""
-
-    file: FoundFile
-    reason: str
-    image_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A file whose image needs no encoding."""
-
-    file: FoundFile
-    image_id: str
-    read_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A file whose image is decoded: `prepared` is the encoder's input, float32 (3, S, S)."""
-
-    file: FoundFile
-    image_id: str
-    facts: Facts
-    prepared: NDArray[np.float32]
-    read_seconds: float
-    decode_seconds: float
-
-
-Outcome = Failed | Known | Ready
+_Decoding = Future[Ready[Item] | Failed[Item] | Known[Item]]
 
 
 def flow(
-    files: Iterable[FoundFile],
+    items: Iterable[Item],
     *,
-    encoder: Encoder,
+    read: Callable[[Item], Loaded[Item] | Failed[Item]],
+    weigh: Callable[[Item], int],
     is_stored: Callable[[str], bool],
+    encoder: Encoder,
     limits: Limits,
     threads: int,
-    ahead: int,
-) -> Iterator[Outcome]:
-    """Yield the outcome of every file, in order, decoded at most `ahead` files in advance.
+    bounds: Bounds,
+) -> Generator[Outcome[Item], None, None]:
+    """Yield the outcome of every item, in order. Close the generator to stop.
 
-    `is_stored(image_id)` is asked in the calling thread. Of several files with one content only
-    the first is decoded; if that fails, so do the others.
+    `read` gets the content of an item's file, in threads of its own, and `weigh` says how many
+    bytes it is about to be; `threads` decode and encode. `is_stored(image_id)` is asked in the
+    calling thread. Of several items with one content only the first is decoded; if that fails, so
+    do the others. No more than `bounds` is held. Raises ModelError when the encoder does not work.
     """
+    woken, files, rasters = threading.Event(), Room(bounds.files), Room(bounds.rasters)
+    sort_out = _sorting(is_stored)
 
-    def load(file: FoundFile) -> Loaded | Failed:
-        started = time.perf_counter()
+    def decoded(loaded: Loaded[Item]) -> Ready[Item] | Failed[Item]:
         try:
-            data = decode.read(file.path, limits=limits)
-        except ImageError as error:
-            return Failed(file, str(error), None)
-        return Loaded(file, data, decode.image_id(data), time.perf_counter() - started)
+            return _decoded(loaded, encoder, limits, rasters)
+        finally:
+            files.give(weigh(loaded.item))
 
-    def make_ready(item: Loaded | Failed | Known) -> Outcome:
-        if not isinstance(item, Loaded):
-            return item
-        started = time.perf_counter()
-        try:
-            picture = decode.decode(item.data, min_side=2 * encoder.image_side, limits=limits)
-            prepared = encoder.prepare(picture)
-        except ImageError as error:
-            return Failed(item.file, str(error), item.image_id)
-        seconds = time.perf_counter() - started
-        return Ready(
-            item.file, item.image_id, picture.facts, prepared, item.read_seconds, seconds
+    def hand_on(content: Loaded[Item] | Failed[Item]) -> _Decoding[Item]:
+        known = sort_out(content)
+        if isinstance(known, Loaded):
+            encoding.open()
+            future: _Decoding[Item] = workers.submit(lambda: decoded(known))
+        else:
+            files.give(weigh(content.item))
+            future = Future()
+            future.set_result(known)
+        future.add_done_callback(lambda _: woken.set())
+        return future
+
+    with reading_pool() as pool, Workers(threads) as workers:
+        reading = Reading(pool, items, read, weigh, files, woken)
+        encoding: Encoding[Item] = Encoding(
+            workers, encoder.image_tower, threads=threads, bounds=bounds, woken=woken
         )
-
-    with ThreadPoolExecutor(threads, thread_name_prefix="visionquery-decode") as pool:
-        loaded = ordered_map(pool, load, files, ahead=_READ_AHEAD)
-        sorted_out = _set_known_apart(loaded, is_stored)
-        yield from _fail_alike(ordered_map(pool, make_ready, sorted_out, ahead=ahead))
+        yield from _fail_alike(_run(reading, hand_on, encoding, workers, woken))
 
 
-def _set_known_apart(
-    items: Iterable[Loaded | Failed], is_stored: Callable[[str], bool]
-) -> Iterator[Loaded | Failed | Known]:
+def _run(
+    reading: Reading[Item],
+    hand_on: Callable[[Loaded[Item] | Failed[Item]], "_Decoding[Item]"],
+    encoding: Encoding[Item],
+    workers: Workers,
+    woken: threading.Event,
+) -> Iterator[Outcome[Item]]:
+    """Move everything one station on that can be moved, the last station first, then wait."""
+    decoding: deque[_Decoding[Item]] = deque()
+    while True:
+        woken.clear()
+        while encoding.takes and decoding and decoding[0].done():
+            encoding.put(decoding.popleft().result())
+        while len(decoding) + encoding.held < encoding.most_held and (content := reading.take()):
+            decoding.append(hand_on(content))
+        reading.go_on()
+        if reading.ended and not decoding:
+            encoding.send()
+        if outcomes := encoding.take():
+            yield from outcomes
+        elif reading.ended and not decoding and encoding.ended:
+            return
+        else:
+            if workers.starve:
+                reading.hurry()
+            woken.wait()
+
+
+def _sorting(
+    is_stored: Callable[[str], bool],
+) -> Callable[[Loaded[Item] | Failed[Item]], Loaded[Item] | Failed[Item] | Known[Item]]:
+    """Return what sets apart what is stored, or was handed on before."""
     seen: set[str] = set()
-    for item in items:
-        if isinstance(item, Loaded) and (item.image_id in seen or is_stored(item.image_id)):
-            yield Known(item.file, item.image_id, item.read_seconds)
-            continue
-        if isinstance(item, Loaded):
-            seen.add(item.image_id)
-        yield item
+
+    def sort_out(content: Loaded[Item] | Failed[Item]) -> Loaded[Item] | Failed[Item] | Known[Item]:
+        if isinstance(content, Failed):
+            return content
+        if content.image_id in seen or is_stored(content.image_id):
+            return Known(content.item, content.image_id, content.read_seconds)
+        seen.add(content.image_id)
+        return content
+
+    return sort_out
 
 
-def _fail_alike(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _decoded(
+    loaded: Loaded[Item], encoder: Encoder, limits: Limits, rasters: Room
+) -> Ready[Item] | Failed[Item]:
+    started = time.perf_counter()
+    try:
+        with rasters.claiming() as claim:
+            picture = decode.decode(
+                loaded.data, min_side=2 * encoder.image_side, limits=limits, before_pixels=claim
+            )
+            prepared = encoder.prepare(picture)
+    except ImageError as error:
+        return Failed(loaded.item, str(error), loaded.image_id)
+    seconds = time.perf_counter() - started
+    return Ready(
+        loaded.item, loaded.image_id, picture.facts, prepared, loaded.read_seconds, seconds
+    )
+
+
+def _fail_alike(outcomes: Iterable[Outcome[Item]]) -> Iterator[Outcome[Item]]:
     reasons: dict[str, str] = {}
     for outcome in outcomes:
         if isinstance(outcome, Failed) and outcome.image_id is not None:
             reasons[outcome.image_id] = outcome.reason
         if isinstance(outcome, Known) and outcome.image_id in reasons:
-            yield Failed(outcome.file, reasons[outcome.image_id], outcome.image_id)
+            yield Failed(outcome.item, reasons[outcome.image_id], outcome.image_id)
         else:
             yield outcome
 

@@ -5,22 +5,26 @@ finished, so that a run may be interrupted, or wait for a disk that is not there
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from visionquery.images import decode
 from visionquery.images.limits import Limits
+from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
+from visionquery.indexing.outcomes import Encoded, Failed, Loaded, Outcome
+from visionquery.indexing.pipeline import flow
 from visionquery.indexing.report import Progress, Skipped
-from visionquery.indexing.stored import Left, explained, taken
+from visionquery.indexing.stored import Left, content_of, explained
 from visionquery.models.encoder import Encoder
 from visionquery.store.base import ImageRecord, Store
 
 __all__ = ["ReencodeReport", "keep_model", "reencode"]
 
+_IMAGES_PER_WRITE = 16
+_RECORDS_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class ReencodeReport:
@@ -48,14 +52,6 @@ class ReencodeReport:
         return self.reencoded / self.seconds if self.reencoded and self.seconds > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """An image to be encoded: `prepared` is the encoder's input, float32 (3, S, S)."""
-
-    row: int
-    prepared: NDArray[np.float32]
-
-
 @dataclass(slots=True)
 class _Run:
     """What a run has done so far."""
@@ -78,17 +74,16 @@ def reencode(
     on_progress: Callable[[Progress], None],
     limits: Limits,
     threads: int,
-    batch_size: int,
     forget_notes: Sequence[str],
 ) -> ReencodeReport:
     """Encode anew every image without a vector of `encoder`'s model, and move the store to it
     once there is none; the caller holds `store.writing()`.
 
     Every batch is durable once written, so an interrupt (KeyboardInterrupt passes through)
-    loses at most the pictures in flight. A move to a third model is given up. `threads` read
-    and decode; `batch_size` images go through the encoder at a time; `forget_notes` are notes of
-    the store that hold for one model alone. Raises ModelError, before anything is changed, when
-    a half of the model does not work, and StoreError for the store's own model.
+    loses at most the pictures in flight. A move to a third model is given up. `threads` decode
+    and encode; `forget_notes` are notes of the store that hold for one model alone. Raises
+    ModelError, before anything is changed, when a half of the model does not work, and StoreError
+    for the store's own model.
     """
     started = time.perf_counter()
     _check_works(encoder)
@@ -96,14 +91,18 @@ def reencode(
     missing = np.flatnonzero(store.alive() & ~store.next_done()).tolist()
     run = _Run(started, total=len(missing))
     on_progress(run.progress())
-    work, ahead = _preparing(encoder, limits), 2 * batch_size + threads
-    with closing(
-        taken(store, missing, work, limits=limits, threads=threads, ahead=ahead)
-    ) as outcomes:
-        for ready in _batches(outcomes, run, batch_size):
-            _write(store, encoder, ready)
-            run.reencoded += len(ready)
-            on_progress(run.progress())
+    outcomes = flow(
+        _records(store, missing),
+        read=partial(_read, limits=limits),
+        weigh=lambda record: record.facts.size_bytes,
+        is_stored=lambda _: False,
+        encoder=encoder,
+        limits=limits,
+        threads=threads,
+        bounds=bounds_for(machine_memory_bytes()),
+    )
+    with closing(outcomes):
+        _write_all(store, outcomes, run, on_progress)
     if not run.left:
         store.finish_next(forget_notes=forget_notes)
     skipped, why = explained(run.left, store.roots())
@@ -134,7 +133,7 @@ def keep_model(store: Store) -> ReencodeReport:
 def _check_works(encoder: Encoder) -> None:
     """Use both halves once: a library must not move to a model that cannot be asked."""
     side = encoder.image_side
-    encoder.encode_images(np.zeros((1, 3, side, side), np.float32))
+    encoder.image_tower().encode(np.zeros((1, 3, side, side), np.float32))
     encoder.encode_texts(["a"])
 
 
@@ -149,35 +148,48 @@ def _begin(store: Store, encoder: Encoder) -> list[str]:
     return [f"Went on from {done:,} images encoded before."] if done else []
 
 
-def _preparing(encoder: Encoder, limits: Limits) -> Callable[[ImageRecord, bytes], _Ready]:
-    """Return what makes an image ready, of its record and content."""
+def _records(store: Store, rows: Sequence[int]) -> Iterator[ImageRecord]:
+    for start in range(0, len(rows), _RECORDS_AT_ONCE):
+        yield from store.records(rows[start : start + _RECORDS_AT_ONCE])
 
-    def prepare(record: ImageRecord, data: bytes) -> _Ready:
-        picture = decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
-        return _Ready(record.row, encoder.prepare(picture))
 
-    return prepare
+def _read(
+    record: ImageRecord, *, limits: Limits
+) -> Loaded[ImageRecord] | Failed[ImageRecord]:
+    started = time.perf_counter()
+    found = content_of(record, limits=limits)
+    if found is None:
+        return Failed(record, "no file has it", None)
+    return Loaded(record, found[1], record.image_id, time.perf_counter() - started)
 
 
 def _batches(
-    outcomes: Iterator[_Ready | Left], run: _Run, batch_size: int
-) -> Iterator[list[_Ready]]:
-    """Yield images to encode, `batch_size` at a time; what is left goes on the run's list."""
-    ready: list[_Ready] = []
+    outcomes: Iterable[Outcome[ImageRecord]], run: _Run
+) -> Iterator[list[Encoded[ImageRecord]]]:
+    """Yield images to write at a time; what is left goes on the run's list."""
+    batch: list[Encoded[ImageRecord]] = []
     for outcome in outcomes:
         run.done += 1
-        if isinstance(outcome, Left):
-            run.left.append(outcome)
-            continue
-        ready.append(outcome)
-        if len(ready) == batch_size:
-            yield ready
-            ready = []
-    yield ready
+        if isinstance(outcome, Encoded):
+            batch.append(outcome)
+        elif isinstance(outcome, Failed):
+            problem = None if outcome.image_id is None else outcome.reason
+            run.left.append(Left(outcome.item, problem))
+        if len(batch) == _IMAGES_PER_WRITE:
+            yield batch
+            batch = []
+    yield batch
 
 
-def _write(store: Store, encoder: Encoder, ready: Sequence[_Ready]) -> None:
-    if ready:
-        vectors = encoder.encode_images(np.stack([item.prepared for item in ready]))
-        store.write_next([item.row for item in ready], vectors)
-
+def _write_all(
+    store: Store,
+    outcomes: Iterable[Outcome[ImageRecord]],
+    run: _Run,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    for batch in _batches(outcomes, run):
+        if batch:
+            rows = [outcome.item.row for outcome in batch]
+            store.write_next(rows, np.stack([outcome.vector for outcome in batch]))
+        run.reencoded += len(batch)
+        on_progress(run.progress())

@@ -3,15 +3,19 @@
 import os.path
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
+from visionquery.errors import ImageError
+from visionquery.images import decode
 from visionquery.images.formats import decoder_version
 from visionquery.images.limits import Limits
 from visionquery.images.scan import FoundFile, Unreachable, is_passed_over, scan
-from visionquery.indexing.pipeline import Failed, Known, Outcome, Ready, flow
+from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
+from visionquery.indexing.outcomes import Encoded, Failed, Known, Loaded, Outcome
+from visionquery.indexing.pipeline import flow
 from visionquery.indexing.places import is_there
 from visionquery.indexing.report import IndexReport, Progress, Skipped, Stages
 from visionquery.models.encoder import Encoder
@@ -21,10 +25,12 @@ from visionquery.store.places import absolute, below
 __all__ = ["index"]
 
 OnProgress = Callable[[Progress], None]
+_Outcome = Outcome[FoundFile]
 
 _DECODER_NOTE = "decoder"
 """Note of what judged files unreadable: another decoder tries them again."""
 
+_IMAGES_PER_WRITE = 16
 _FILES_PER_WRITE = 512
 """Files without new images are written in groups of this size."""
 
@@ -67,13 +73,12 @@ def index(
     on_progress: OnProgress,
     limits: Limits,
     threads: int,
-    batch_size: int,
 ) -> IndexReport:
     """Bring `scopes` of the store's roots up to date; the caller holds `store.writing()`.
 
     Every batch is durable once written, so an interrupt (KeyboardInterrupt passes through)
-    loses at most the pictures in flight, and the next run goes on from there. `threads` read
-    and decode; `batch_size` images go through the encoder at a time.
+    loses at most the pictures in flight, and the next run goes on from there. `threads` decode
+    and encode.
     """
     counts = _Counts(started=time.perf_counter())
     roots = {root.root_id: root for root in store.roots()}
@@ -83,17 +88,21 @@ def index(
     counts.total = sum(len(work.changed) for work in works)
     on_progress(counts.progress())
     for work in works:
-        outcomes = flow(
-            work.changed,
-            encoder=encoder,
-            is_stored=lambda image_id: bool(store.has_images([image_id])),
-            limits=limits,
-            threads=threads,
-            ahead=2 * batch_size + threads,
-        )
-        for group in _groups(outcomes, batch_size):
-            _write_group(store, encoder, work, group, counts)
-            on_progress(counts.progress())
+        with closing(
+            flow(
+                work.changed,
+                read=partial(_read, limits=limits),
+                weigh=lambda file: file.size_bytes,
+                is_stored=lambda image_id: bool(store.has_images([image_id])),
+                encoder=encoder,
+                limits=limits,
+                threads=threads,
+                bounds=bounds_for(machine_memory_bytes()),
+            )
+        ) as outcomes:
+            for group in _groups(outcomes):
+                _write_group(store, work, group, counts)
+                on_progress(counts.progress())
     for work in works:
         store.forget([(work.root.root_id, path) for path in work.gone])
     removed = store.prune()
@@ -180,51 +189,50 @@ def _away_note(place: str, files: int) -> str:
     )
 
 
-def _groups(outcomes: Iterable[Outcome], batch_size: int) -> Iterator[list[Outcome]]:
-    """Cut the stream where `batch_size` images are ready to be encoded."""
-    group: list[Outcome] = []
-    ready = 0
+def _read(file: FoundFile, *, limits: Limits) -> Loaded[FoundFile] | Failed[FoundFile]:
+    started = time.perf_counter()
+    try:
+        data = decode.read(file.path, limits=limits)
+    except ImageError as error:
+        return Failed(file, str(error), None)
+    return Loaded(file, data, decode.image_id(data), time.perf_counter() - started)
+
+
+def _groups(outcomes: Iterable[_Outcome]) -> Iterator[list[_Outcome]]:
+    """Cut the stream into what is written at a time: the first images soon, then more at once."""
+    group: list[_Outcome] = []
+    images, most = 0, 1
     for outcome in outcomes:
         group.append(outcome)
-        ready += isinstance(outcome, Ready)
-        if ready == batch_size or len(group) == _FILES_PER_WRITE:
+        images += isinstance(outcome, Encoded)
+        if images == most or len(group) == _FILES_PER_WRITE:
             yield group
-            group, ready = [], 0
+            most = min(2 * most, _IMAGES_PER_WRITE)
+            group, images = [], 0
     if group:
         yield group
 
 
-def _write_group(
-    store: Store, encoder: Encoder, work: _Work, group: list[Outcome], counts: _Counts
-) -> None:
-    ready = [outcome for outcome in group if isinstance(outcome, Ready)]
+def _write_group(store: Store, work: _Work, group: list[_Outcome], counts: _Counts) -> None:
     started = time.perf_counter()
-    images = _encode(encoder, ready)
-    counts.stages.encode += time.perf_counter() - started
-    started = time.perf_counter()
+    images = [
+        NewImage(outcome.image_id, outcome.vector, outcome.facts)
+        for outcome in group
+        if isinstance(outcome, Encoded)
+    ]
     store.write(images, [_record(work.root, outcome) for outcome in group if _is_kept(outcome)])
     counts.stages.write += time.perf_counter() - started
     for outcome in group:
         _count(outcome, work, counts)
 
 
-def _encode(encoder: Encoder, ready: list[Ready]) -> list[NewImage]:
-    if not ready:
-        return []
-    vectors = encoder.encode_images(np.stack([item.prepared for item in ready]))
-    return [
-        NewImage(item.image_id, vector, item.facts)
-        for item, vector in zip(ready, vectors, strict=True)
-    ]
-
-
-def _is_kept(outcome: Outcome) -> bool:
+def _is_kept(outcome: _Outcome) -> bool:
     """A file that could not even be read may be readable next time: it leaves no record."""
     return not (isinstance(outcome, Failed) and outcome.image_id is None)
 
 
-def _record(root: Root, outcome: Outcome) -> FileRecord:
-    file = outcome.file
+def _record(root: Root, outcome: _Outcome) -> FileRecord:
+    file = outcome.item
     return FileRecord(
         root_id=root.root_id,
         path=file.relative,
@@ -235,17 +243,18 @@ def _record(root: Root, outcome: Outcome) -> FileRecord:
     )
 
 
-def _count(outcome: Outcome, work: _Work, counts: _Counts) -> None:
+def _count(outcome: _Outcome, work: _Work, counts: _Counts) -> None:
     counts.done += 1
     if isinstance(outcome, Failed):
-        counts.skipped.append(Skipped(str(outcome.file.path), outcome.reason))
+        counts.skipped.append(Skipped(str(outcome.item.path), outcome.reason))
         return
     counts.stages.read += outcome.read_seconds
     if isinstance(outcome, Known):
         counts.reused += 1
         return
     counts.stages.decode += outcome.decode_seconds
-    if outcome.file.relative in work.known:
+    counts.stages.encode += outcome.encode_seconds
+    if outcome.item.relative in work.known:
         counts.updated += 1
     else:
         counts.added += 1

@@ -1,7 +1,7 @@
 """The encoder: pictures and words into one space, by the two towers of a model."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -16,9 +16,19 @@ from visionquery.models.tokenizer import TextTokenizer, open_tokenizer
 from visionquery.models.weights import require
 from visionquery.types import Calibration, Decoded, Matrix, ModelIdentity
 
-__all__ = ["Encoder", "OnnxEncoder", "load_encoder"]
+__all__ = ["Encoder", "ImageTower", "OnnxEncoder", "load_encoder"]
 
 _TEXTS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTower:
+    """An image tower opened for many pictures: `encode` returns what `Encoder.encode_images`
+    does and is safe in several threads; on the CPU it computes in the calling one alone, so that
+    as many calls go on at once as there are threads for it. `provider` is what it runs on."""
+
+    provider: str
+    encode: Callable[[NDArray[np.float32]], Matrix]
 
 
 class Encoder(Protocol):
@@ -45,6 +55,12 @@ class Encoder(Protocol):
 
     def encode_images(self, prepared: NDArray[np.float32]) -> Matrix:
         """Return unit rows, (n, embed_dim), of prepared pictures, (n, 3, side, side)."""
+
+    def image_tower(self) -> ImageTower:
+        """Open the image tower for many pictures; it is gone with the last reference to it.
+
+        Raises ModelError when it does not work.
+        """
 
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """Return unit rows, (n, embed_dim), of texts, in their order."""
@@ -103,8 +119,18 @@ class OnnxEncoder:
         """
         if len(prepared) == 0:
             return np.empty((0, self.spec.embed_dim), np.float32)
+        return self._encode(prepared, self._session(self.spec.image, tuned_for="batches"))
+
+    def image_tower(self) -> ImageTower:
+        """Open the image tower for many pictures; it is gone with the last reference to it.
+
+        Raises ModelError when it does not work.
+        """
+        session = self._opened(self.spec.image, threads=1, tuned_for="batches")
+        return ImageTower(session.provider, lambda prepared: self._encode(prepared, session))
+
+    def _encode(self, prepared: NDArray[np.float32], session: Session) -> Matrix:
         tower = self.spec.image
-        session = self._session(tower, tuned_for="batches")
         step = tower.max_batch or len(prepared)
         rows = [
             session.run({tower.inputs[0]: prepared[start : start + step]}, tower.output)
@@ -142,9 +168,15 @@ class OnnxEncoder:
         with self._opening:
             session = self._sessions.get(tower.artifact)
             if session is None:
-                (file,) = require(self.spec, tower.artifact, verify=True)
-                session = open_session(file, threads=self.threads, tuned_for=tuned_for)
+                session = self._opened(tower, threads=self.threads, tuned_for=tuned_for)
                 self._sessions[tower.artifact] = session
+        return session
+
+    def _opened(
+        self, tower: Tower, *, threads: int, tuned_for: Literal["batches", "first_answer"]
+    ) -> Session:
+        (file,) = require(self.spec, tower.artifact, verify=True)
+        session = open_session(file, threads=threads, tuned_for=tuned_for)
         session.check(required=tower.inputs[0], known=self._known(tower), output=tower.output)
         return session
 

@@ -29,6 +29,7 @@ from visionquery.search.scales import (
 )
 from visionquery.store.base import Estimates, Store
 from visionquery.store.kernels import largest
+from visionquery.store.rows import distinct
 from visionquery.types import Matrix
 
 __all__ = ["EXACT_UP_TO", "Found", "Judged", "find", "judged", "likely_count", "ranked"]
@@ -46,7 +47,7 @@ _SEEDS = 64
 _LIKELY = 512
 """Candidates, at least, to every probe where not every image is looked at."""
 
-_MOST_DOUBTFUL = 2048
+_MOST_DOUBTFUL = 1024
 
 _COSINES: Final = np.linspace(-1.001, 1.001, 4097, dtype=np.float32)
 """Cosines, from the least to the most, at which curves are read."""
@@ -203,7 +204,7 @@ def _seeds(
     found += [held.best(wanted) for held in known.held if held is not None]
     if not asked:
         found.append(np.flatnonzero(possible)[: max(wanted, count)])
-    rows = np.unique(np.concatenate(found))
+    rows = distinct(np.concatenate(found))
     return rows[possible[rows]]
 
 
@@ -267,7 +268,7 @@ def _likely(
             asked = plan.vectors[sorted(_indices(plan.expression, negated=False))]
             near = store.nearest(np.vstack([asked, between]), likely, among=possible)
         named = [held.best(likely) for held in known.held if held is not None]
-        rows = np.unique(np.concatenate([near, *(each[possible[each]] for each in named)]))
+        rows = distinct(np.concatenate([near, *(each[possible[each]] for each in named)]))
     every = judged(known, rows, store.scores(plan.vectors, rows))
     found = _found(known, every, exact=left <= _FEW, least=least)
     return Found(known, every, found.relevant, images, left <= _FEW)

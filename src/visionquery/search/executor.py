@@ -15,7 +15,6 @@ from visionquery.query.plan import Plan
 from visionquery.search.calibrate import confidence, log_odds_of
 from visionquery.search.candidates import Found, Judged, find, judged, ranked
 from visionquery.search.evidence import Mask
-from visionquery.search.explanation import parts_of
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -205,6 +204,9 @@ def _hits(
     places = [place for place, _ in page]
     explained: list[tuple[Part, ...]] = [()] * len(page)
     if parts and page:
+        # Few ask for this, and a search should start fast.
+        from visionquery.search.explanation import parts_of
+
         rows = [record.row for _, record in page]
         explained = parts_of(shown.evidence, store, places=places, rows=rows)
     certainty = confidence(shown.odds[places])

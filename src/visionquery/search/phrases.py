@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.ast import Text
+from visionquery.store.rows import distinct
 from visionquery.store.words import words_of
 
 __all__ = ["Held", "Phrases", "phrases_of", "share_held"]
@@ -122,7 +123,7 @@ def share_held(
     found = [(w, rows) for w, rows in zip(weights, units, strict=True) if w > 0 and len(rows)]
     if not found:
         return None
-    every = np.unique(np.concatenate([rows for _, rows in found]))
+    every = distinct(np.concatenate([rows for _, rows in found]))
     shares = np.zeros(len(every))
     for weight, rows in found:
         shares[np.searchsorted(every, rows)] += weight

@@ -6,7 +6,7 @@ Functions over a connection.
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from visionquery.store.derived import (
 from visionquery.store.folding import folded
 from visionquery.store.places import absolute, packed, unpacked
 from visionquery.store.roots import roots
+from visionquery.store.rows import distinct
 
 __all__ = ["facets", "ordered", "rows_by_date", "rows_by_path"]
 
@@ -151,8 +152,6 @@ def _below(
 
 
 def _counted(values: dict[str, list[int]]) -> dict[str, int]:
-    return {value: _distinct(rows) for value, rows in values.items()}
-
-
-def _distinct(rows: Iterable[int]) -> int:
-    return len(np.unique(np.fromiter(rows, dtype=np.int64)))
+    return {
+        value: len(distinct(np.fromiter(rows, dtype=np.int64))) for value, rows in values.items()
+    }

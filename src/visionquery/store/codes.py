@@ -29,7 +29,7 @@ __all__ = ["Coded", "Codes", "codable", "coded", "quantized", "set_coded"]
 
 _NOTE = "codes"
 
-_ROWS_PER_STEP = 4096
+_ROWS_PER_STEP = 1024
 """Rows are coded in steps of so many; a library with fewer has no codes, and needs none."""
 
 _ROWS_AT_ONCE = 16_384

@@ -9,15 +9,16 @@ threads are needed to keep up; so it is with the several probes of a compound qu
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numkong
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.types import Matrix
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = [
     "byte_products",
@@ -37,7 +38,7 @@ _ROWS_IN_CACHE = 1024
 _PROBES_BY_ROW = 2
 """Up to so many probes, products row by row are faster than those of a packed matrix."""
 
-_SAMPLED = 32_768
+_SAMPLED = 8192
 _ROOM = 12
 """Values of a sample, beyond those wanted, that make a floor which enough of all values reach."""
 
@@ -74,6 +75,9 @@ def row_products(probes: Matrix, block: Matrix, scores: NDArray[np.float32]) -> 
 
 def byte_products(codes: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[Any]:
     """Return the products (n, p) of rows (n, d) with probes (p, d), numbers below 2**31."""
+    # Here, not above: a small library has no codes, and its search should not wait for this.
+    import numkong
+
     if not len(codes):
         return np.empty((0, len(probes)), dtype=np.float32)
     if len(probes) <= _PROBES_BY_ROW:
@@ -83,32 +87,39 @@ def byte_products(codes: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[
 
 def sign_distances(bits: NDArray[np.uint8], asked: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Return in how many bits, (n, p), rows (n, bytes) differ from what is asked (p, bytes)."""
+    import numkong
+
     return np.asarray(numkong.hammings_packed(bits, numkong.hammings_pack(asked)))
 
 
 def largest(
     values: NDArray[np.float32], count: int, *, among: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
-    """Return the places, in order, of the `count` largest values (n,) `among` all, (n,), or of all
-    where there are fewer; of many values, some more than these, as a sample tells how large they
-    are."""
+    """Return the places, in order, of the `count` largest values (n,) `among` all, (n,), and of all
+    that equal the last; of all among where there are fewer."""
     if count <= 0:
         return np.empty(0, dtype=np.intp)
-    step = len(values) // _SAMPLED
-    if step > 1:
-        sample = values[::step][among[::step]]
-        wanted = 2 * count // step + _ROOM
-        if wanted < len(sample):
-            floor = np.partition(sample, len(sample) - wanted)[len(sample) - wanted]
-            places = np.flatnonzero((values >= floor) & among)
-            if len(places) >= count:
-                return places
-    places = np.flatnonzero(among)
+    places = np.flatnonzero(among & (values >= _low_floor(values, count, among)))
+    if len(places) < count:
+        places = np.flatnonzero(among)
     if len(places) <= count:
         return places
-    cut = len(places) - count
-    best: NDArray[np.intp] = places[values[places] >= np.partition(values[places], cut)[cut]]
+    found, cut = values[places], len(places) - count
+    best: NDArray[np.intp] = places[found >= np.partition(found, cut)[cut]]
     return best
+
+
+def _low_floor(
+    values: NDArray[np.float32], count: int, among: NDArray[np.bool_]
+) -> float:
+    """Return a value that, by a sample of values (n,), some more than `count` reach, which saves
+    sorting all of them; -inf where a sample saves nothing."""
+    step = len(values) // _SAMPLED
+    sample = values[::step][among[::step]] if step > 1 else values[:0]
+    wanted = 2 * count // max(step, 1) + _ROOM
+    if wanted >= len(sample):
+        return -np.inf
+    return float(np.partition(sample, len(sample) - wanted)[len(sample) - wanted])
 
 
 def in_parallel(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
@@ -128,5 +139,8 @@ def in_parallel(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def _pool() -> "ThreadPoolExecutor":
+    # Few scans are so large that they need threads, whose module brings `logging` along.
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(_MOST_THREADS - 1, thread_name_prefix="visionquery-scan")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.query.ast import Filter
-from visionquery.store import browsing, catalog, generations, matching, next_model, word_index
+from visionquery.store import catalog, generations, next_model, word_index
 from visionquery.store.base import (
     Estimates,
     Facets,
@@ -46,7 +46,7 @@ from visionquery.store.measures import put_measures, read_measures
 from visionquery.store.opened import Opened
 from visionquery.store.places import locate, normal
 from visionquery.store.roots import add, check_roots, move, roots
-from visionquery.store.rows import joined
+from visionquery.store.rows import distinct, joined
 from visionquery.store.scanning import estimates, nearest, products
 from visionquery.store.texts import put_texts, rows_read
 from visionquery.store.words import words_of
@@ -237,9 +237,7 @@ class LocalStore:
         with self._open.read() as connection:
             return generations.row_count(connection, self._open.in_use)
 
-    def scores(
-        self, probes: Matrix, rows: NDArray[np.intp] | None = None
-    ) -> NDArray[np.float32]:
+    def scores(self, probes: Matrix, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Return cosines, (p, n), of probes (p, embed_dim) with rows (n,), None is all.
 
         Raises StoreError when a row is none of the library's.
@@ -256,15 +254,13 @@ class LocalStore:
             asked = checked_probes(probes, self.model.embed_dim)
             return estimates(scanned, asked, spans or [(0, scanned.row_count)])
 
-    def nearest(
-        self, probes: Matrix, count: int, *, among: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
+    def nearest(self, probes: Matrix, count: int, *, among: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return the rows (n,) of those `among` all that are likely to be the nearest to any of
         some probes (p, embed_dim), about `count` to each."""
         with self._open.scanned() as scanned:
             asked = checked_probes(probes, self.model.embed_dim)
             found = [nearest(scanned, probe, count, among=among) for probe in asked]
-            return np.unique(np.concatenate([np.empty(0, dtype=np.intp), *found]))
+            return distinct(np.concatenate([np.empty(0, dtype=np.intp), *found]))
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""
@@ -275,6 +271,8 @@ class LocalStore:
 
         Raises InputError when the filter's test is not one for its field.
         """
+        from visionquery.store import matching  # few queries have filters; start fast without
+
         return self._open.kept_mask(test, lambda known: matching.rows_matching(known, test))
 
     def holding(self, phrase: str) -> NDArray[np.bool_]:
@@ -308,12 +306,16 @@ class LocalStore:
 
     def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
         """Return the rows (n,) of all images in an order, kept until something changes."""
+        from visionquery.store import browsing  # no search by relevance needs it; start fast
+
         with self.reading(), self._open.read() as connection:
             generations.row_count(connection, self._open.in_use)
             return browsing.ordered(connection, self._kept, by, places=places)
 
     def facets(self) -> Facets:
         """Return what filters can choose from, kept until something changes."""
+        from visionquery.store import browsing
+
         with self.reading(), self._open.read() as connection:
             state = catalog.changes(connection)
             return self._kept.get("facets", state, lambda: browsing.facets(connection))

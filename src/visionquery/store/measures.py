@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.store.base import MEASURES
+from visionquery.store.rows import distinct
 
 __all__ = ["drop_measures", "put_measures", "read_measures"]
 
@@ -37,7 +38,7 @@ def read_measures(
     """Return the measures (n, MEASURES) of rows (n,), NaN where none was written."""
     found = np.full((len(rows), MEASURES), np.nan, dtype=np.float32)
     numbers, offsets = np.divmod(rows, _ROWS_PER_PART)
-    for number in np.unique(numbers).tolist():
+    for number in distinct(numbers).tolist():
         here = numbers == number
         found[here] = _part(connection, number)[offsets[here]]
     return found

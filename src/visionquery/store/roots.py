@@ -12,7 +12,6 @@ from visionquery.errors import StoreError
 from visionquery.store.base import Root, Scope
 from visionquery.store.folding import folded_place
 from visionquery.store.places import locate, packed, unpacked
-from visionquery.store.settling import owner, settled
 
 __all__ = ["add", "check_roots", "move", "roots"]
 
@@ -32,6 +31,9 @@ def check_roots(connection: sqlite3.Connection, root_ids: Iterable[int]) -> None
 
 def add(connection: sqlite3.Connection, place: str, *, whole: bool) -> Root:
     """Return the root that a normal absolute place belongs to, made if need be."""
+    # Only writers need this: a search should start fast.
+    from visionquery.store.settling import owner
+
     known = roots(connection)
     root = owner(place, known, whole=whole)
     if root is None:
@@ -56,6 +58,8 @@ def move(connection: sqlite3.Connection, scope: Scope, place: str) -> Root:
 
 
 def _settle(connection: sqlite3.Connection, root: Root) -> Root:
+    from visionquery.store.settling import settled
+
     others = [each for each in roots(connection) if each.root_id != root.root_id]
     after = settled(root, others)
     for source, target in after.handed:

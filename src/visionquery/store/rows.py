@@ -1,4 +1,4 @@
-"""Row numbers out of the catalog, many at a time."""
+"""Row numbers, many at a time."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["joined", "rows_of"]
+__all__ = ["distinct", "joined", "rows_of"]
 
 
 def rows_of(connection: sqlite3.Connection, where: str, *values: object) -> NDArray[np.int64]:
@@ -19,3 +19,12 @@ def rows_of(connection: sqlite3.Connection, where: str, *values: object) -> NDAr
 def joined(found: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Return the rows (n,) of several answers; some may come twice."""
     return np.concatenate([np.empty(0, dtype=np.int64), *found])
+
+
+def distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return whole numbers (n,) each once, rising."""
+    # As np.unique, which imports masked arrays first: a fiftieth of a search in a new process.
+    rising = np.sort(numbers)
+    is_first = np.ones(len(rising), dtype=np.bool_)
+    is_first[1:] = rising[1:] != rising[:-1]
+    return rising[is_first]

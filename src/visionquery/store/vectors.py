@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.store.faults import damaged
+from visionquery.store.rows import distinct
 
 __all__ = ["ROWS_PER_SEGMENT", "Rows", "Segments", "sync_folder"]
 
@@ -75,7 +76,7 @@ class Segments:
     def put(self, rows: NDArray[np.int64], vectors: Rows) -> None:
         """Write rows (n, width) in the places `rows` (n,); they are on disk on return."""
         numbers, offsets = np.divmod(rows, self.per_segment)
-        for number in np.unique(numbers).tolist():
+        for number in distinct(numbers).tolist():
             here = numbers == number
             self._write(self._path(number), offsets[here], vectors[here])
 

@@ -26,10 +26,12 @@ _FORMATS = frozenset(
 _DROPPED_MARKS = re.compile(
     "[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670\u20d0-\u20ff\ufe00-\ufe0f]+"
 )
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]"
-)
+# Characters of scripts without spaces. No pattern: making one of so many takes 2 ms at the start.
+_UNSPACED = (
+    range(0x0E00, 0x0F00), range(0x1000, 0x10A0), range(0x1780, 0x1800), range(0x3005, 0x3008),
+    range(0x3040, 0x3100), range(0x31F0, 0x3200), range(0x3400, 0x4DC0), range(0x4E00, 0xA000),
+    range(0xAC00, 0xD7A4), range(0xF900, 0xFB00), range(0x20000, 0x323B0),
+)  # fmt: skip
 _WORD = re.compile("[0-9]+|[^0-9 ]+")
 _CAPITALS = "A-ZÀ-ÖØ-ÞΑ-ΩЁА-Я"
 _CAPITAL_BEGINS = re.compile(
@@ -43,7 +45,7 @@ class _Shown(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        if _UNSPACED.match(character):
+        if any(code in script for script in _UNSPACED):
             shown = f" {character} "
         else:
             # Letters, marks that belong to one, numbers.
