@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from visionquery.query.grammar import parse
-from visionquery.search import candidates
+from visionquery.search import candidates, judging
 from visionquery.search.background import kept_background, refresh_background
 from visionquery.search.executor import execute
 from visionquery.search.planner import plan
@@ -180,9 +180,9 @@ def test_what_codes_pass_over_is_never_among_the_best(coded: Store, query: str) 
     for least in (-np.inf, -2.0, 0.0, 3.0):
         found = candidates.find(asked, coded, None, count=5, least=least)
         rows = np.flatnonzero(coded.alive())
-        every = candidates.judged(found.known, rows, coded.scores(asked.vectors, rows))
-        order = candidates.ranked(every, least)
-        best = candidates.ranked(found.best, least)
+        every = judging.judged(found.known, rows, coded.scores(asked.vectors, rows))
+        order = judging.ranked(every, least)
+        best = judging.ranked(found.best, least)
         assert np.sort(best)[-5:].tolist() == np.sort(order)[-5:].tolist()
         relevant = rows[(every.odds >= least) & (every.odds > -np.inf)]
         assert found.relevant.tolist() == relevant.tolist()

@@ -80,7 +80,8 @@ def test_spans_are_parts_of_the_whole(library: LocalStore) -> None:
     whole = library.estimates(probes).cosines
     spans = [(0, 5), (SEGMENT - 3, SEGMENT + 4), (SEGMENT * 2 + 10, SEGMENT * 2 + 21)]
     rows = np.concatenate([np.arange(*span) for span in spans])
-    np.testing.assert_allclose(library.estimates(probes, spans).cosines, whole[:, rows], atol=1e-6)
+    found = library.estimates(probes, spans=spans).cosines
+    np.testing.assert_allclose(found, whole[:, rows], atol=1e-6)
 
 
 # -- guesses -------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ def test_a_failed_write_leaves_codes_for_the_next(library: LocalStore) -> None:
 def test_many_rows_are_coded_while_a_writer_goes_on(
     library: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("visionquery.store.local_store._MOST_NOT_CODED", SEGMENT)
+    monkeypatch.setattr("visionquery.store.generations._MOST_NOT_CODED", SEGMENT)
     with library.writing():
         vectors = some(SEGMENT + 1)
         new = [NewImage(f"{i:08x}", each, FACTS) for i, each in enumerate(vectors)]

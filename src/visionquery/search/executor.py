@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.plan import Plan
 from visionquery.search.calibrate import confidence, log_odds_of
-from visionquery.search.candidates import Found, Judged, find, judged, ranked
+from visionquery.search.candidates import Found, find
 from visionquery.search.evidence import Mask
+from visionquery.search.judging import Judged, judged, ranked
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,

@@ -218,9 +218,16 @@ class Store(Protocol):
         """Return cosines, (p, n), of probes (p, embed_dim) with rows (n,), in their order; None is
         all, holes included, which have any value."""
 
-    def estimates(self, probes: Matrix, spans: Sequence[Span] | None = None) -> Estimates:
+    def estimates(
+        self,
+        probes: Matrix,
+        *,
+        spans: Sequence[Span] | None = None,
+        rows: NDArray[np.intp] | None = None,
+    ) -> Estimates:
         """Return about the cosines, (p, n), of probes (p, embed_dim) with the rows of spans, one
-        span after the other; None is all. It is the fastest way to look at every image."""
+        span after the other, or with rows (n,), in their order; with all where neither is given,
+        as fast as every image can be looked at."""
 
     def nearest(
         self, probes: Matrix, count: int, *, among: NDArray[np.bool_]

@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+_MOST_NOT_CODED = 65_536
+"""Rows that may wait for their codes while a writer goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """Vectors with their codes, their number in the catalog of a library's folder, and their
@@ -105,8 +109,13 @@ def reading(connection: sqlite3.Connection, generation: Generation) -> Iterator[
         raise _moved_on(generation.folder) from error
 
 
-def encode_rows(connection: sqlite3.Connection, generation: Generation) -> None:
-    """Make the codes that rows lack, inside a transaction of the caller's."""
+def encode_rows(
+    connection: sqlite3.Connection, generation: Generation, *, while_writing: bool = False
+) -> None:
+    """Make the codes that rows lack, inside a transaction of the caller's; `while_writing` goes on,
+    only when many do."""
+    if while_writing and waiting_rows(connection, generation) < _MOST_NOT_CODED:
+        return
     rows, known = row_count(connection, generation), coded(connection, generation.number)
     now = generation.codes.extend(generation.segments, known, rows)
     set_coded(connection, generation.number, now)

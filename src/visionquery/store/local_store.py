@@ -47,15 +47,12 @@ from visionquery.store.opened import Opened
 from visionquery.store.places import locate, normal
 from visionquery.store.roots import add, check_roots, move, roots
 from visionquery.store.rows import distinct, joined
-from visionquery.store.scanning import estimates, nearest, products
+from visionquery.store.scanning import estimates, estimates_of, nearest, products
 from visionquery.store.texts import put_texts, rows_read
 from visionquery.store.words import words_of
 from visionquery.types import Matrix, ModelIdentity
 
 __all__ = ["LocalStore"]
-
-_MOST_NOT_CODED = 65_536
-"""Rows that may wait for their codes while a writer goes on."""
 
 
 class LocalStore:
@@ -126,8 +123,7 @@ class LocalStore:
             if missing := needed - rows.keys():
                 raise StoreError(f"A file shows image {min(missing)}, which is not stored.")
             catalog.put_files(connection, batch.files.values(), rows)
-            if generations.waiting_rows(connection, self._open.in_use) >= _MOST_NOT_CODED:
-                generations.encode_rows(connection, self._open.in_use)
+            generations.encode_rows(connection, self._open.in_use, while_writing=True)
 
     def forget(self, files: Sequence[tuple[int, str]]) -> None:
         """Forget files, given as (root_id, path); unknown ones are passed over."""
@@ -248,10 +244,18 @@ class LocalStore:
                 return products(scanned, asked, checked_rows(rows, scanned.row_count))
             return cosines(asked, scanned.vectors.blocks(scanned.row_count), scanned.row_count)
 
-    def estimates(self, probes: Matrix, spans: Sequence[Span] | None = None) -> Estimates:
-        """Return about the cosines, (p, n), of probes (p, embed_dim) with the rows of spans."""
+    def estimates(
+        self,
+        probes: Matrix,
+        *,
+        spans: Sequence[Span] | None = None,
+        rows: NDArray[np.intp] | None = None,
+    ) -> Estimates:
+        """Return about the cosines, (p, n), of probes (p, embed_dim) with the rows asked for."""
         with self._open.scanned() as scanned:
             asked = checked_probes(probes, self.model.embed_dim)
+            if rows is not None:
+                return estimates_of(scanned, asked, checked_rows(rows, scanned.row_count))
             return estimates(scanned, asked, spans or [(0, scanned.row_count)])
 
     def nearest(self, probes: Matrix, count: int, *, among: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -286,8 +290,7 @@ class LocalStore:
             return self._open.mask(connection, rows_read(connection))
 
     def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-        """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where none was
-        written."""
+        """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where there is none."""
         with self._open.read() as connection:
             count = generations.row_count(connection, self._open.in_use)
             asked = np.arange(count) if rows is None else checked_rows(rows, count)
@@ -387,10 +390,10 @@ class LocalStore:
         in_use = self._open.in_use
         with self._open.read() as connection:
             # Inside `reading()` nothing is written; the next writer makes up for it.
-            if connection.in_transaction or not generations.waiting_rows(connection, in_use):
-                return
-        with self._change() as connection:
-            generations.encode_rows(connection, in_use)
+            is_due = not connection.in_transaction and generations.waiting_rows(connection, in_use)
+        if is_due:
+            with self._change() as connection:
+                generations.encode_rows(connection, in_use)
 
     def _sweep(self) -> None:
         with self._open.read() as connection:

@@ -233,22 +233,25 @@ class MemoryStore:
         """Return cosines, (p, n), of probes (p, embed_dim) with rows (n,), None is all."""
         with self.reading():
             asked = entries.checked_probes(probes, self._model.embed_dim)
-            count = len(self._matrix)
-            asked_rows = np.arange(count) if rows is None else entries.checked_rows(rows, count)
-            matrix = self._matrix[asked_rows]
+            matrix = self._matrix[self._asked(rows)]
             return cosines(asked, [matrix], len(matrix))
 
-    def estimates(self, probes: Matrix, spans: Sequence[Span] | None = None) -> Estimates:
-        """Return the cosines, (p, n), of probes (p, embed_dim) with the rows of spans."""
-        with self.reading():
-            rows = [np.arange(*span) for span in spans or [(0, len(self._matrix))]]
-            return Estimates(self.scores(probes, np.concatenate(rows)))
+    def estimates(
+        self,
+        probes: Matrix,
+        *,
+        spans: Sequence[Span] | None = None,
+        rows: NDArray[np.intp] | None = None,
+    ) -> Estimates:
+        """Return the cosines, (p, n), of probes (p, embed_dim) with the rows asked for."""
+        if spans is not None:
+            rows = np.concatenate([np.arange(*span) for span in spans])
+        return Estimates(self.scores(probes, rows))
 
     def nearest(
         self, probes: Matrix, count: int, *, among: NDArray[np.bool_]
     ) -> NDArray[np.intp]:
-        """Return the rows (n,) of those `among` all that are the nearest to any of some probes
-        (p, embed_dim), `count` to each."""
+        """Return the rows (n,) of those `among` all that are the nearest to any of some probes."""
         with self.reading():
             rows = np.flatnonzero(among)
             best = np.argsort(-self.scores(probes, rows), axis=1, kind="stable")
@@ -273,11 +276,8 @@ class MemoryStore:
         """Return the mask (row_count,) of images that have the words of a phrase in a row."""
         with self.reading():
             wanted, files = words_of(phrase), self._places.by_image()
-            return self._mask(
-                row
-                for id_, row in self._rows.items()
-                if wanted and self._holds(row, files[id_], wanted)
-            )
+            rows = self._rows.items() if wanted else ()
+            return self._mask(row for id_, row in rows if self._holds(row, files[id_], wanted))
 
     def text_read(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images whose text was read."""
@@ -285,12 +285,9 @@ class MemoryStore:
             return self._mask(self._texts)
 
     def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-        """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where none was
-        written."""
+        """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where there is none."""
         with self.reading():
-            count = len(self._measures)
-            asked = np.arange(count) if rows is None else entries.checked_rows(rows, count)
-            return self._measures[asked]
+            return self._measures[self._asked(rows)]
 
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""
@@ -375,6 +372,10 @@ class MemoryStore:
         unknown = np.full((len(images), MEASURES), np.nan, dtype=np.float32)
         self._measures = np.vstack([self._measures, unknown])
 
+    def _asked(self, rows: NDArray[np.intp] | None) -> NDArray[np.int64]:
+        count = len(self._images)
+        return np.arange(count) if rows is None else entries.checked_rows(rows, count)
+
     def _image(self, row: int) -> NewImage:
         image = self._images[row] if 0 <= row < len(self._images) else None
         if image is None:
@@ -384,9 +385,8 @@ class MemoryStore:
     def _record(self, row: int, files: Iterable[FileRecord]) -> ImageRecord:
         image = self._image(row)
         paths = sorted({self._places.place(file) for file in files}, key=packed)
-        return ImageRecord(
-            row, image.image_id, image.facts, tuple(paths), text=self._texts.get(row)
-        )
+        text = self._texts.get(row)
+        return ImageRecord(row, image.image_id, image.facts, tuple(paths), text)
 
     def _holds(self, row: int, files: Sequence[FileRecord], phrase: str) -> bool:
         folders = {PurePath(self._places.folder(file)).name for file in files}

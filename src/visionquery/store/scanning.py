@@ -23,7 +23,7 @@ from visionquery.store.kernels import (
 from visionquery.store.vectors import Segments
 from visionquery.types import Matrix, Vector
 
-__all__ = ["Scanned", "estimates", "nearest", "products"]
+__all__ = ["Scanned", "estimates", "estimates_of", "nearest", "products"]
 
 _ROWS_PER_PIECE = 16_384
 _ROUNDING = 1e-5
@@ -88,9 +88,22 @@ def estimates(scanned: Scanned, probes: Matrix, spans: Sequence[Span]) -> Estima
         here *= scanned.codes.scales.block(piece.number, coded)[part, 0]
 
     in_parallel(work, pieces)
-    # Rounding errors are independent: their sum over a unit vector is normal, this many of its
-    # standard deviations, error / sqrt(d), being the tail of one in ten million and some room.
-    return Estimates(found, error, min(error, _USUAL * error / math.sqrt(probes.shape[1])))
+    return Estimates(found, error, _usual(error, probes))
+
+
+def estimates_of(scanned: Scanned, probes: Matrix, rows: NDArray[np.intp]) -> Estimates:
+    """Return the cosines (p, n) of probes (p, embed_dim) with rows (n,), estimated."""
+    found = np.empty((len(probes), len(rows)), dtype=np.float32)
+    if not len(probes) or not len(rows):
+        return Estimates(found)
+    coded = scanned.coded.rows
+    is_coded, error = rows < coded, 0.0
+    if is_coded.any():
+        asked, scales, error = _asked(scanned, probes)
+        these = byte_products(scanned.codes.bytes.take(rows[is_coded], coded), asked).T * scales
+        found[:, is_coded] = these * scanned.codes.scales.take(rows[is_coded], coded)[:, 0]
+    found[:, ~is_coded] = products(scanned, probes, rows[~is_coded])
+    return Estimates(found, error, _usual(error, probes))
 
 
 def products(scanned: Scanned, probes: Matrix, rows: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -120,12 +133,16 @@ def _close(
     """Return rows (n,) with signs that are likely to be near, and their cosines (n,) by bytes."""
     if not len(among):
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.float32)
-    codes, signed = scanned.codes, scanned.signed
+    signed = scanned.signed
     wanted = max(count * _GUESSED_PER_WANTED, int(signed * _LEAST_SHARE_GUESSED))
     rows = largest(_guesses(scanned, probe), wanted, among=among)
-    asked, scales, _ = _asked(scanned, probe[None])
-    close = byte_products(codes.bytes.take(rows, signed), asked)[:, 0] * scales[0, 0]
-    return rows, close * codes.scales.take(rows, signed)[:, 0]
+    return rows, estimates_of(scanned, probe[None], rows).cosines[0]
+
+
+def _usual(error: float, probes: Matrix) -> float:
+    # Rounding errors are independent: their sum over a unit vector is normal, this many of its
+    # standard deviations, error / sqrt(d), being the tail of one in ten million and some room.
+    return min(error, _USUAL * error / math.sqrt(probes.shape[1]))
 
 
 def _asked(

@@ -47,9 +47,14 @@ def check_estimates_are_near(make_store: MakeStore) -> None:
             assert found.cosines.shape == (count, _COUNT)
             assert 0 <= found.usual_error <= found.error < 0.1
             assert np.abs(found.cosines - true[:count]).max() <= found.error + 1e-6
-            spans = store.estimates(probes[:count], [(30, 37), (2, 2), (0, 5)]).cosines
+            spans = store.estimates(probes[:count], spans=[(30, 37), (2, 2), (0, 5)]).cosines
             rows = [*range(30, 37), *range(5)]
             np.testing.assert_allclose(spans, found.cosines[:, rows], atol=1e-6)
+            these = store.estimates(probes[:count], rows=np.array(rows, dtype=np.intp))
+            np.testing.assert_allclose(these.cosines, spans, atol=1e-6)
+            assert these.error <= found.error + 1e-9
+        assert store.estimates(probes, rows=np.empty(0, dtype=np.intp)).cosines.shape == (5, 0)
+        assert is_refused(lambda: store.estimates(probes, rows=np.array([_COUNT])))
 
 
 def check_nearest_are_among_the_wanted(make_store: MakeStore) -> None:

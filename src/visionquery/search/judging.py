@@ -1,0 +1,142 @@
+"""Judge images by their cosines: log-odds for relevance, an order, and which way each probe counts.
+
+An expression rises with the cosine of what is asked for and falls with that of what is excluded, so
+that cosines moved by an error give bounds of its value.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.query.plan import AllOf, AnyOf, Expression, FilterRef, Negation, Plan, ProbeRef
+from visionquery.search.calibrate import LogOdds
+from visionquery.search.combination import combined, leaves
+from visionquery.search.evidence import Evidence, Known, Mask
+
+__all__ = [
+    "ABOVE_ALL",
+    "Judged",
+    "can_hold",
+    "directions",
+    "has_bounds",
+    "judged",
+    "needs_a_probe",
+    "probes_asked",
+    "ranked",
+]
+
+ABOVE_ALL = 1e4
+"""Added to log-odds, it is above all others, and takes none of the digits that tell two apart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Images judged by their cosines: rows (n,), rising, log-odds (n,), which are -inf where a
+    filter leaves one out, and mean cosines (n,) of what is asked for, None where nothing is.
+    `order`, (n,), is what images are ranked by: the log-odds, but for exclusions, which weigh more
+    in it."""
+
+    evidence: Evidence
+    odds: LogOdds
+    order: LogOdds
+    cosines: NDArray[np.float64] | None
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """The rows (n,) of the images."""
+        return self.evidence.rows
+
+
+def judged(known: Known, rows: NDArray[np.intp], cosines: NDArray[np.float32]) -> Judged:
+    """Judge images of rows (n,), rising, by their cosines (p, n)."""
+    plan, evidence = known.plan, Evidence(known, rows, cosines)
+    odds = order = combined(plan.expression, evidence, drops=True)
+    if any(negated and isinstance(leaf, ProbeRef) for leaf, negated in leaves(plan.expression)):
+        order = combined(plan.expression, evidence, drops=False)
+    return Judged(evidence, odds, order, _mean_cosine(plan, cosines))
+
+
+def ranked(judged: Judged, least: float) -> LogOdds:
+    """Return what images are ranked by, (n,): what is relevant comes before all else."""
+    if judged.order is judged.odds:
+        return judged.odds
+    is_relevant = (judged.odds >= least) & (judged.odds > -np.inf)
+    return np.where(is_relevant, judged.order + ABOVE_ALL, judged.order)
+
+
+def probes_asked(expression: Expression, *, negated: bool = False) -> set[int]:
+    """Return the numbers of the probes with whose cosines an expression rises, or falls where
+    `negated`."""
+    found = set()
+    for leaf, is_negated in leaves(expression):
+        if isinstance(leaf, ProbeRef):
+            if is_negated == negated:
+                found.add(leaf.index)
+            # What explains an exclusion away counts for the image, as if it were asked for.
+            if is_negated != negated:
+                found.update(index for index, _ in leaf.beside)
+    return found
+
+
+def has_bounds(expression: Expression) -> bool:
+    """Return whether no probe is asked for in one place and excluded in another."""
+    return not probes_asked(expression) & probes_asked(expression, negated=True)
+
+
+def directions(expression: Expression) -> NDArray[np.float32]:
+    """Return for each probe, (p, 1), 1 where an expression rises with its cosine, -1 where it
+    falls."""
+    rising, falling = (probes_asked(expression, negated=negated) for negated in (False, True))
+    signs = np.ones((max(rising | falling, default=-1) + 1, 1), dtype=np.float32)
+    signs[list(falling)] = -1
+    return signs
+
+
+def needs_a_probe(expression: Expression) -> bool:
+    """Return whether no image is in an answer but for the cosine of something asked for."""
+    match expression:
+        case ProbeRef():
+            return True
+        case AllOf(parts):
+            return any(needs_a_probe(part) for part in parts)
+        case AnyOf(parts):
+            return all(needs_a_probe(part) for part in parts)
+        case _:
+            return False
+
+
+def can_hold(known: Known, row_count: int) -> Mask:
+    """Return which images, (row_count,), the filters of a plan do not leave out, whatever its
+    probes say."""
+    return _can_hold(known.plan.expression, known.masks, row_count)
+
+
+def _can_hold(expression: Expression, masks: list[Mask], row_count: int) -> Mask:
+    every: Mask = np.ones(row_count, dtype=np.bool_)
+    match expression:
+        case FilterRef(index):
+            return masks[index]
+        case Negation(FilterRef(index)):
+            return ~masks[index]
+        case AllOf(parts):
+            for part in parts:
+                every &= _can_hold(part, masks, row_count)
+        case AnyOf(parts):
+            every[:] = False
+            for part in parts:
+                every |= _can_hold(part, masks, row_count)
+    return every
+
+
+def _mean_cosine(plan: Plan, cosines: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    asked = {
+        leaf.index
+        for leaf, negated in leaves(plan.expression)
+        if isinstance(leaf, ProbeRef) and not negated
+    }
+    if not asked:
+        return None
+    if len(asked) == 1:
+        return np.asarray(cosines[asked.pop()], dtype=np.float64)
+    return np.asarray(cosines[sorted(asked)].mean(axis=0, dtype=np.float64))
