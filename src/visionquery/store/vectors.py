@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.store.faults import damaged
+from visionquery.store.kernels import in_parallel
 from visionquery.store.rows import distinct
 
 __all__ = ["ROWS_PER_SEGMENT", "Rows", "Segments", "sync_folder"]
@@ -102,13 +103,19 @@ class Segments:
         numbers, offsets = np.divmod(rows, self.per_segment)
         order = np.argsort(numbers, kind="stable")
         changes = np.flatnonzero(np.diff(numbers[order])) + 1
-        is_mapped = row_count * self._row_bytes <= _MOST_MAPPED_BYTES or sys.platform == "win32"
-        for here in np.split(order, changes) if len(rows) else ():
-            number = int(numbers[here[0]])
-            if is_mapped:
-                taken[here] = self.block(number, row_count)[offsets[here]]
-            else:
-                taken[here] = self._scattered(number, offsets[here])
+        parts = np.split(order, changes) if len(rows) else []
+
+        def map_rows(here: NDArray[np.intp]) -> None:
+            taken[here] = self.block(int(numbers[here[0]]), row_count)[offsets[here]]
+
+        def read_rows(here: NDArray[np.intp]) -> None:
+            taken[here] = self._scattered(int(numbers[here[0]]), offsets[here])
+
+        if row_count * self._row_bytes <= _MOST_MAPPED_BYTES or sys.platform == "win32":
+            for here in parts:
+                map_rows(here)
+        elif parts:
+            in_parallel(read_rows, parts)
         return taken
 
     def _scattered(self, number: int, offsets: NDArray[np.int64]) -> Rows:
