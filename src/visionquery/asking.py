@@ -17,6 +17,7 @@ from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Pictu
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
+    Page,
     Response,
     Sort,
     seen_within,
@@ -100,11 +101,15 @@ def answer(
             parts=wanted.parts,
             exact=wanted.exact,
         )
+    return _response(page, text, store.model.name, wanted, time.perf_counter() - started)
+
+
+def _response(page: Page, text: str, model: str, wanted: Wanted, seconds: float) -> Response:
     return Response(
         query=text,
-        model=store.model.name,
+        model=model,
         exact=page.exact,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
         hits=seen_within(page.hits, wanted.within),
         closest=seen_within(page.closest, wanted.within),
         total=page.total,

@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from visionquery.query.ast import Contains, Filter, Near, OneOf, Range
 from visionquery.search.result import path_within
-from visionquery.store import codes
+from visionquery.store import codes, pruning
 from visionquery.store.base import (
     MEASURES,
     Estimates,
@@ -94,8 +94,10 @@ PHRASES = [
 
 @pytest.fixture
 def coded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let libraries on disk have codes of a few rows, where others need thousands."""
+    """Let libraries on disk have codes of a few rows, where others need thousands, and take down
+    few images to be pruned."""
     monkeypatch.setattr(codes, "_ROWS_PER_STEP", 4)
+    monkeypatch.setattr(pruning, "_MOST", 3)
     monkeypatch.setitem(Segments.__init__.__kwdefaults__, "rows_per_segment", 8)
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def resolve(name_or_folder: str) -> ModelSpec:
     ModelError for a description that cannot be used.
     """
     wanted = name_or_folder.casefold()
-    for spec in catalog():
+    # What a library says of its model is a name or an absolute folder, which is no name.
+    for spec in () if Path(name_or_folder).is_absolute() else _entries():
         if wanted in (spec.name.casefold(), *(alias.casefold() for alias in spec.aliases)):
             return spec
     # os.path leaves "~name" of no user as it is, where pathlib would fail.
@@ -34,19 +36,23 @@ def resolve(name_or_folder: str) -> ModelSpec:
     raise UnknownModelError(_unknown(name_or_folder, folder))
 
 
-@cache
-def _read_catalog() -> tuple[ModelSpec, ...]:
-    files = sorted((_HERE / "catalog").glob("*.toml"), key=lambda file: file.stem)
-    specs = [read_spec(file, source=file.stem) for file in files]
-    built_in = _HERE / _BUILT_IN / _DESCRIPTION
-    if built_in.is_file():
-        specs.insert(0, read_spec(built_in, source=_BUILT_IN))
-    return tuple(specs)
-
-
 def catalog() -> list[ModelSpec]:
     """Return the models known by name, the one in the box first."""
-    return list(_read_catalog())
+    return list(_entries())
+
+
+def _entries() -> Iterator[ModelSpec]:
+    """Yield the models known by name, each read only when it is come to: a search needs one."""
+    built_in = _HERE / _BUILT_IN / _DESCRIPTION
+    if built_in.is_file():
+        yield _read(built_in, _BUILT_IN)
+    for file in sorted((_HERE / "catalog").glob("*.toml"), key=lambda file: file.stem):
+        yield _read(file, file.stem)
+
+
+@cache
+def _read(file: Path, source: str) -> ModelSpec:
+    return read_spec(file, source=source)
 
 
 def _unknown(name: str, folder: Path) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -130,6 +131,7 @@ def artifacts(spec: ModelSpec) -> list[Artifact]:
     )
 
 
+@cache
 def fingerprint(spec: ModelSpec) -> str:
     """Return the SHA-256 (hex) of everything that can change a vector.
 

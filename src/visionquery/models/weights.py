@@ -11,7 +11,6 @@ from pathlib import Path
 
 from visionquery.errors import ChecksumMismatchError, WeightsMissingError
 from visionquery.models.checksum import sha256_of
-from visionquery.models.hub import ask, bytes_left, download, repo_folder
 from visionquery.models.spec import Artifact, ModelSpec, artifacts
 
 __all__ = [
@@ -120,6 +119,9 @@ def pull(
         _remove(Path(check.path))
     if not wrong:
         return
+    # A model that is here is not held up by the code that fetches others.
+    from visionquery.models.hub import ask, bytes_left, download
+
     cache = hub_cache()
     offers = ask([check.artifact for check in wrong], model=spec.name)
     left = sum(bytes_left(offer, cache=cache) for offer in offers)
@@ -148,13 +150,19 @@ def hub_cache() -> Path:
 def _place(spec: ModelSpec, artifact: Artifact) -> Path:
     if spec.folder is not None:
         return spec.folder / artifact.file
-    snapshots = repo_folder(artifact, cache=hub_cache()) / "snapshots"
+    snapshots = _repo_folder(artifact) / "snapshots"
     return snapshots / str(artifact.revision) / str(artifact.path)
+
+
+def _repo_folder(artifact: Artifact) -> Path:
+    from visionquery.models.hub import repo_folder
+
+    return repo_folder(artifact, cache=hub_cache())
 
 
 def _record(artifact: Artifact) -> Path:
     """Return where the hash of a file is kept whose description does not know it."""
-    records = repo_folder(artifact, cache=hub_cache()) / ".visionquery"
+    records = _repo_folder(artifact) / ".visionquery"
     return records / str(artifact.revision) / f"{artifact.path}.sha256"
 
 

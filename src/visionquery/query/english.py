@@ -1,10 +1,10 @@
 """The English that `negation` knows: what triggers it, what stops it, and what only looks like it.
 
 Words are in small letters; patterns are matched against words joined by one space, where any
-punctuation at the end of a word has become one comma.
+punctuation at the end of a word has become one comma. They stand here as text, as most queries
+need none of them and making them takes a while.
 """
 
-import re
 from typing import Final
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "EMPTY_TAIL",
     "HEADS",
     "IDIOM",
+    "NEGATIVES",
     "OWN_TAIL",
     "PARTICIPLES",
     "PARTICLES",
@@ -64,13 +65,13 @@ PRONOUNS: Final = _words("her him it me them there us you")
 ARTICLES: Final = POSSESSIVES | _words("a an another each many one several some the three two")
 SEPARATORS: Final = _words("or nor and & and/or")
 
-EMPTY_TAIL: Final = re.compile(
+EMPTY_TAIL: Final = (
     r"(?:at all|on top(?! of)|in (?:sight|view|frame)|"
     r"in (?:the|this) (?:frame|image|photo|picture|shot)),?(?!\S)"
 )
 """Words after what is excluded that add nothing to it."""
 
-OWN_TAIL: Final = re.compile(r"in (?:the )?(?:back|fore)ground,?(?!\S)")
+OWN_TAIL: Final = r"in (?:the )?(?:back|fore)ground,?(?!\S)"
 """Words after what is excluded that are part of it."""
 
 THINGS: Final = _words(
@@ -115,12 +116,15 @@ _IDIOMS: Final = (
     r"without (?:a (?:care|cause|doubt|thought|trace)|borders|doubt|end|exception|fail|"
     r"further ado|limits?|question)",
 )
-IDIOM: Final = re.compile(rf"(?:{'|'.join(_IDIOMS)}),?(?!\S)")
+IDIOM: Final = rf"(?:{'|'.join(_IDIOMS)}),?(?!\S)"
 """Words that look like a trigger and are none."""
 
-TRIGGER: Final = re.compile(
+TRIGGER: Final = (
     rf"(?:{_any_of(_LINKS)} ){{0,4}}(?:(?:(?:do|does) not|don't|doesn't) {_SHOW}"
-    rf"|(?!{IDIOM.pattern})"
+    rf"|(?!{IDIOM})"
     r"(?:without|w/o|excluding|except for|except|aren't|isn't|not be|not|no))(?!\S)"
 )
 """Words that exclude what follows them, with the words that link them to what stands before."""
+
+NEGATIVES: Final = _words("without w/o excluding except aren't isn't don't doesn't not no")
+"""Words of which every trigger has one."""

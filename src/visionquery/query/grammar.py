@@ -20,7 +20,6 @@ from visionquery.errors import QueryError
 from visionquery.query.ast import And, Blend, Filter, Node, Not, Or, Picture, Term, Text
 from visionquery.query.negation import Division, divide, trigger_length
 from visionquery.query.tokens import Token, join_words, tokenize
-from visionquery.query.values import read_filter, read_like
 from visionquery.query.wording import explain, unparse
 
 __all__ = ["MAX_DEPTH", "MAX_WEIGHT", "MIN_WEIGHT", "explain", "parse", "unparse"]
@@ -208,6 +207,9 @@ def _is_picture(token: Token) -> bool:
 def _picture(token: Token, *, weight: float) -> Term:
     if token.field == "image":
         return Picture(token.text, weight)
+    # Few queries have fields, and a search should start fast: those that have read them here.
+    from visionquery.query.values import read_like
+
     return read_like(token.text, weight=weight, position=token.position)
 
 
@@ -236,6 +238,8 @@ def _require_depth(depth: int, token: Token) -> None:
 
 
 def _filter(reader: _Reader) -> Filter:
+    from visionquery.query.values import read_filter
+
     token = reader.take()
     # Only for the error: the words after it show what `date:last summer` meant.
     after = reader.tokens[reader.index : reader.index + 2]

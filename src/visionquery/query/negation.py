@@ -20,6 +20,7 @@ Only English is known. The lists are data: a new idiom is a word more, not a bra
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate
 from typing import Final
 
@@ -30,6 +31,7 @@ from visionquery.query.english import (
     EMPTY_TAIL,
     HEADS,
     IDIOM,
+    NEGATIVES,
     OWN_TAIL,
     PARTICIPLES,
     PARTICLES,
@@ -97,13 +99,15 @@ class _Phrases:
 
     def _mark(self) -> None:
         """Find the triggers, and empty the words of idioms so that no list knows them."""
+        if NEGATIVES.isdisjoint(self.words):
+            return
         line = " ".join(self.words)
         starts = [0, *accumulate(len(word) + 1 for word in self.words)]
         number = {start: index for index, start in enumerate(starts)}
         index = 0
         while index < len(self.words):
-            idiom = IDIOM.match(line, starts[index])
-            found = idiom or TRIGGER.match(line, starts[index])
+            idiom = _pattern(IDIOM).match(line, starts[index])
+            found = idiom or _pattern(TRIGGER).match(line, starts[index])
             end = number[found.end() + 1] if found else index + 1
             if idiom:
                 last = "," if self.words[end - 1].endswith(",") else ""
@@ -186,7 +190,7 @@ class _Phrases:
         has_possessor = self._at(index + 1) in POSSESSIVES and not self._is_over(index + 2)
         follows_verb = index == start + 1 and self._is_verb(start)
         continues = self._word(index - 1) in PREPOSITIONS
-        own_tail = OWN_TAIL.match(self._line(index)) is not None
+        own_tail = _pattern(OWN_TAIL).match(self._line(index)) is not None
         return has_possessor or follows_verb or continues or own_tail
 
     def _joins(self, index: int, first: int) -> bool:
@@ -228,7 +232,7 @@ class _Phrases:
 
     def _tail_length(self, index: int) -> int:
         """Return how many words at `index` say no more than that it is there: "standing in it"."""
-        if tail := EMPTY_TAIL.match(self._line(index)):
+        if tail := _pattern(EMPTY_TAIL).match(self._line(index)):
             return len(tail[0].split())
         place = index + 1 if self._is_activity(index) else index
         if self._at(place) not in PREPOSITIONS:
@@ -283,6 +287,10 @@ class _Phrases:
 
     def _at(self, index: int) -> str | None:
         return self._word(index) if index < len(self.words) else None
+
+
+_pattern = cache(re.compile)
+"""Makes a pattern of `english` when it is first needed."""
 
 
 def _compared(token: Token) -> str:

@@ -32,7 +32,6 @@ _MINUS = re.compile(r"-(?=[^\s)-])")
 _WEIGHT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+):(?=[^\s0-9)])")
 _FIELD = re.compile(r"([^\W\d_]+):(?=[^\s)])")
 _BARE_FIELD = re.compile(rf"({'|'.join(FIELDS)}):(?=[\s)]|$)", re.IGNORECASE)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +173,7 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
 
 
 def _require_characters(words: str, start: int) -> None:
-    if _SURROGATE.search(words):
+    if any("\ud800" <= character <= "\udfff" for character in words):
         raise QueryError(
             f"The words at position {start + 1} contain bytes that are not text; "
             "write the query in UTF-8.",

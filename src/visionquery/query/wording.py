@@ -1,6 +1,5 @@
 """Tree to words: query text that parses to the same tree, and an outline for people."""
 
-from decimal import Decimal
 from typing import Final
 
 from visionquery.errors import QueryError
@@ -112,6 +111,8 @@ def _weighted_text(term: Term) -> str:
 
 def _number(value: float) -> str:
     """Return a number in digits that are read as the same number."""
+    from decimal import Decimal  # few queries hold a number, and a search should start fast
+
     return format(Decimal(repr(float(value))), "f").removesuffix(".0")
 
 

@@ -37,7 +37,6 @@ __all__ = [
     "image_records",
     "image_rows",
     "note",
-    "prune",
     "put_files",
     "rows_with_prefix",
     "rows_within",
@@ -156,22 +155,6 @@ def image_records(connection: sqlite3.Connection, rows: Sequence[int]) -> list[I
         if row not in known:
             raise StoreError(f"Row {row} is no image of the library (any more): search again.")
     return [known[row] for row in rows]
-
-
-def prune(connection: sqlite3.Connection) -> int:
-    """Turn images without files into holes, drop roots without files; return how many images."""
-    gone = connection.execute(
-        "INSERT INTO holes SELECT row FROM images "
-        "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.row = images.row)"
-    ).rowcount
-    if gone:
-        for table in ("images", "keywords", "texts"):
-            connection.execute(f"DELETE FROM {table} WHERE row IN (SELECT row FROM holes)")
-    connection.execute(
-        "DELETE FROM roots "
-        "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.root_id = roots.root_id)"
-    )
-    return gone
 
 
 def image_count(connection: sqlite3.Connection) -> int:

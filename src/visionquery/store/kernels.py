@@ -4,7 +4,7 @@ A scan with few probes is bound by reading memory. In float32 one dot product pe
 with that on one thread; a matrix product, which BLAS spreads over threads, waits for them longer
 than it computes when the machine is busy. Bytes are a quarter as much to read, and then two
 threads are needed to keep up; so it is with the several probes of a compound query
-(`benchmarks/scan.py` shows all of it).
+(`benchmarks/exact.py` shows all of it).
 """
 
 import os

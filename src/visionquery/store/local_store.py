@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.query.ast import Filter
-from visionquery.store import catalog, generations, next_model, word_index
+from visionquery.store import catalog, generations, next_model, pruning, word_index
 from visionquery.store.base import (
     Estimates,
     Facets,
@@ -133,7 +133,7 @@ class LocalStore:
     def prune(self) -> int:
         """Drop images that no file holds and roots without files; return how many images."""
         with self._change() as connection:
-            return catalog.prune(connection)
+            return pruning.prune(connection)
 
     def write_texts(self, texts: Mapping[int, str]) -> None:
         """Store the text that was read in pictures, by row, all or nothing, durable on return.
@@ -372,8 +372,7 @@ class LocalStore:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                word_index.refresh(connection)
-                catalog.changed(connection)
+                pruning.finish(connection)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
