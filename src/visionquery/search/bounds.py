@@ -30,6 +30,8 @@ from visionquery.store.rows import distinct
 __all__ = ["Look", "best_of", "relevant_of"]
 
 _SEEDS = 64
+_GOOD_BY_ONE = 4096
+"""Images that are good by one probe of several among which to look for those good by all."""
 
 _COSINES: Final = np.linspace(-1.001, 1.001, 4097, dtype=np.float32)
 """Cosines, from the least to the most, at which curves are read."""
@@ -68,7 +70,7 @@ class Look:
 def best_of(look: Look, *, count: int, least: float) -> Judged:
     """Return what may be among the best `count` images, judged by their true cosines; what reaches
     the log-odds `least` comes before all else."""
-    seeds = look.true(_seeds(look, count))
+    seeds = look.true(_seeds(look, count, least))
     floor = _floor(ranked(seeds, least), count)
     level = floor
     if seeds.order is not seeds.odds:
@@ -96,11 +98,12 @@ def relevant_of(look: Look, *, least: float, most_judged: int) -> NDArray[np.int
     return look.named(places[~in_doubt])
 
 
-def _seeds(look: Look, count: int) -> NDArray[np.intp]:
-    """Return places of images that are good by one probe or another, `count` at least where so
-    many are possible."""
+def _seeds(look: Look, count: int, least: float) -> NDArray[np.intp]:
+    """Return places of images that are good by their estimates, `count` at least where so many are
+    possible: of those that are good by one probe or another the best by all of them."""
     wanted, asked = max(2 * count, _SEEDS), probes_asked(look.known.plan.expression)
-    found = [largest(look.about.cosines[index], wanted, among=look.possible) for index in asked]
+    among = wanted if len(asked) == 1 else max(wanted, _GOOD_BY_ONE)
+    found = [largest(look.about.cosines[index], among, among=look.possible) for index in asked]
     for held in look.known.held:
         if held is not None:
             places, shares = look.places_held(held)
@@ -108,7 +111,9 @@ def _seeds(look: Look, count: int) -> NDArray[np.intp]:
     if not asked:
         found.append(np.flatnonzero(look.possible)[:wanted])
     places = distinct(np.concatenate(found))
-    return places[look.possible[places]]
+    places = places[look.possible[places]]
+    order = ranked(look.moved(places, 0.0), least)
+    return places[order >= _floor(order, wanted)]
 
 
 def _reaching(look: Look, level: float, error: float) -> NDArray[np.intp]:
