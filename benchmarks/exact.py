@@ -56,7 +56,7 @@ _SONY = Filter("camera", Contains("sony"))
 _ONE = ProbeRef(0)
 _BOTH = AllOf((ProbeRef(0), ProbeRef(1)))
 _WITHOUT = AllOf((ProbeRef(0), Negation(ProbeRef(1, ((0, 0.3),)))))
-_FILTERED = AllOf((ProbeRef(0), FilterRef(0)))
+FILTERED = AllOf((ProbeRef(0), FilterRef(0)))
 
 
 def main() -> None:
@@ -102,7 +102,7 @@ def measure(store: Store, rows: int, dim: int) -> dict[str, float]:
         "answer": lambda: answer(store, next(asked), _LIMIT),
         "answer, AND": lambda: answer(store, pair(), _LIMIT, _BOTH),
         "answer, NOT": lambda: answer(store, pair(), _LIMIT, _WITHOUT),
-        "answer, filter": lambda: answer(store, next(asked), _LIMIT, _FILTERED, (_SONY,)),
+        "answer, filter": lambda: answer(store, next(asked), _LIMIT, FILTERED, (_SONY,)),
     }
     if held is not None:
         actions["NumPy float32"] = lambda: next(asked) @ held.T

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks import vectors
+from benchmarks.beside.floor import read_bandwidth
 from benchmarks.quality.verdicts import finish, target
 from numpy.typing import NDArray
 
@@ -124,7 +125,7 @@ def _judge(folder: Path, rows: int, dim: int) -> None:
     run = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
     answer = json.loads(run.stdout)
     p50, p95 = np.quantile(answer["milliseconds"], [0.5, 0.95])
-    floor = _floor_ms(rows * dim // 8)
+    floor = 1e3 * rows * dim / 8 / max(read_bandwidth(threads) for threads in (1, 2))
     print(
         f"{rows:,} images x {dim}: opened {answer['opened']:.1f} ms, "
         f"first {answer['first']:.0f} ms, then p50 {p50:.1f}, p95 {p95:.1f} ms; "
@@ -143,16 +144,6 @@ def _judge(folder: Path, rows: int, dim: int) -> None:
     target(
         f"resident at {rows:,}, MB", answer["most"], lambda value: value <= 1500, "<= 1500"
     )
-
-
-def _floor_ms(size_bytes: int) -> float:
-    buffer = np.ones(size_bytes // 8, dtype=np.uint64)
-    seconds = []
-    for _ in range(9):
-        started = time.perf_counter()
-        buffer.max()
-        seconds.append(time.perf_counter() - started)
-    return 1e3 * statistics.median(seconds)
 
 
 def _true(folder: Path, rows: int, dim: int) -> NDArray[np.intp]:

@@ -1,36 +1,30 @@
 """The vectors and queries that every engine gets, and the right answers."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+from benchmarks.vectors import BATCH, Kind, images
 from numpy.typing import NDArray
 
 from visionquery.types import Matrix
 
 __all__ = ["KINDS", "answers", "chunks", "make_queries", "make_vectors"]
 
-KINDS = ("clustered", "random")
+KINDS = get_args(Kind)
 
 _CHUNK = 20_000
-_IMAGES_PER_CENTRE = 200
-_COMMON = 0.5
-"""The mean cosine of two vectors: what image vectors of CLIP have."""
-_DECAY = 0.4
-"""How fast the directions lose weight: the k-th has the standard deviation k ** -_DECAY."""
 _PERTURBED = 0.7
 """The length of what is added to a member to make a query of it."""
 
 
-def make_vectors(path: Path, rows: int, dim: int, kind: str) -> Matrix:
+def make_vectors(path: Path, rows: int, dim: int, kind: Kind) -> Matrix:
     """Write unit vectors (rows, dim) as one .npy file, and return it mapped into memory."""
     vectors = np.lib.format.open_memmap(path, "w+", np.float32, (rows, dim))
-    random = np.random.default_rng(1)
-    made = _clustered(random, rows, dim) if kind == "clustered" else _uniform(random, rows, dim)
     start = 0
-    for part in made:
-        vectors[start : start + len(part)] = part
+    for part in images(-(-rows // BATCH) * BATCH, dim, kind):
+        vectors[start : start + len(part)] = part[: rows - start]
         start += len(part)
     vectors.flush()
     return vectors
@@ -74,33 +68,3 @@ def chunks(vectors: Matrix, size: int = _CHUNK) -> Iterator[tuple[int, Matrix]]:
     """Yield the vectors in parts (size, dim) in memory, each with the row it starts at."""
     for start in range(0, len(vectors), size):
         yield start, np.array(vectors[start : start + size])
-
-
-def _uniform(random: np.random.Generator, rows: int, dim: int) -> Iterator[Matrix]:
-    for start in range(0, rows, _CHUNK):
-        yield _unit(random.standard_normal((min(_CHUNK, rows - start), dim), dtype=np.float32))
-
-
-def _clustered(random: np.random.Generator, rows: int, dim: int) -> Iterator[Matrix]:
-    """Yield vectors around centres, all of which share a mean direction; clusters differ in
-    size and in how close they are, and some directions of space vary more than others."""
-    turned = np.linalg.qr(random.standard_normal((dim, dim)))[0]
-    spread = (turned * np.arange(1, dim + 1) ** -_DECAY).T.astype(np.float32)
-    mean = _unit(random.standard_normal((1, dim), dtype=np.float32))
-    count = max(8, rows // _IMAGES_PER_CENTRE)
-    centres = _unit(random.standard_normal((count, dim), dtype=np.float32) @ spread)
-    closeness = random.uniform(0.3, 0.8, count).astype(np.float32)
-    weights = random.lognormal(0, 1, count)
-    weights /= weights.sum()
-    for start in range(0, rows, _CHUNK):
-        size = min(_CHUNK, rows - start)
-        cluster = random.choice(count, size=size, p=weights)
-        noise = _unit(random.standard_normal((size, dim), dtype=np.float32) @ spread)
-        share = closeness[cluster, None]
-        own = _unit(np.sqrt(share) * centres[cluster] + np.sqrt(1 - share) * noise)
-        yield _unit(math.sqrt(_COMMON) * mean + math.sqrt(1 - _COMMON) * own)
-
-
-def _unit(rows: Matrix) -> Matrix:
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows

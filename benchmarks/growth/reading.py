@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import vectors
+from benchmarks.exact import FILTERED, answer
 from benchmarks.growth.machine import resident_bytes
 from benchmarks.growth.stages import stages
 from benchmarks.growth.timing import seconds_of, summary
 
 from visionquery.query.ast import Contains, Filter, Range
-from visionquery.query.plan import AllOf, Expression, FilterRef, Null, Plan, Probe, ProbeRef
-from visionquery.search.calibrate import DEFAULT_CALIBRATION
-from visionquery.search.executor import execute
 from visionquery.store.base import Store
 from visionquery.store.local import open_local
 from visionquery.types import Matrix
 
-__all__ = ["answer", "reading"]
+__all__ = ["reading"]
 
 _SEARCHES = 30
 _FIRST_SEARCHES = 10
@@ -27,7 +25,6 @@ _PROFILED = 20
 _TEXTS = 200
 _LIMIT = 20
 _AT_ONCE = 2**24
-_NULL = Null(mean=0.0, std=0.03, bias=0.2)
 
 _CAMERAS = ("sony", "canon", "apple", "a7", "eos", "iphone", "r5", "14", "sony a")
 _DAYS = ("2012", "2013-05", "2014..2016", "2017", "2018-03", "2019..2020", "2021", "2022", "2023")
@@ -45,14 +42,15 @@ def reading(library: Path, rows: int, dim: int) -> dict[str, Any]:
     store = open_local(library)
     store.row_count()
     opened = resident_bytes()
-    first = seconds_of(lambda: answer(store, next(texts)))
+    first = seconds_of(lambda: answer(store, next(texts), _LIMIT))
     for _ in range(_FIRST_SEARCHES - 1):
-        answer(store, next(texts))
+        answer(store, next(texts), _LIMIT)
     searched = resident_bytes()
-    found = {"search": [seconds_of(lambda: answer(store, next(texts))) for _ in range(_SEARCHES)]}
+    searches = [seconds_of(lambda: answer(store, next(texts), _LIMIT)) for _ in range(_SEARCHES)]
+    found = {"search": searches}
     for name, tests in _filters().items():
         found[f"search, {name}"] = [_filtered(store, next(texts), test) for test in tests]
-    parts = [stages(lambda: answer(store, next(texts))) for _ in range(_PROFILED)]
+    parts = [stages(lambda: answer(store, next(texts), _LIMIT)) for _ in range(_PROFILED)]
     store.close()
     return {
         "operations": {
@@ -68,21 +66,6 @@ def reading(library: Path, rows: int, dim: int) -> dict[str, Any]:
     }
 
 
-def answer(store: Store, probe: Matrix, test: Filter | None = None) -> object:
-    """Answer a text, given as its vector (1, dim), among all images or those of a filter."""
-    expression: Expression = ProbeRef(0)
-    plan = Plan(
-        vectors=probe,
-        probes=(Probe("made", is_text=True),),
-        filters=() if test is None else (test,),
-        expression=expression if test is None else AllOf((expression, FilterRef(0))),
-        null=_NULL,
-        calibration=DEFAULT_CALIBRATION,
-        fingerprint=store.model.fingerprint,
-    )
-    return execute(plan, store, limit=_LIMIT, exact=True)
-
-
 def _warm(library: Path) -> None:
     """Have the system hold a library's files, so that the disk is no part of what is measured."""
     for path in library.rglob("*"):
@@ -93,7 +76,7 @@ def _warm(library: Path) -> None:
 
 
 def _filtered(store: Store, probe: Matrix, test: Filter) -> float:
-    return seconds_of(lambda: answer(store, probe, test))
+    return seconds_of(lambda: answer(store, probe, _LIMIT, FILTERED, (test,)))
 
 
 def _filters() -> dict[str, Iterable[Filter]]:

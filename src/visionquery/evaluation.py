@@ -15,7 +15,7 @@ from visionquery.errors import ImageError, InputError
 from visionquery.evaluate import ranking
 from visionquery.images import decode
 from visionquery.images.limits import Limits
-from visionquery.indexing.pipeline import ordered_map
+from visionquery.indexing.ahead import ordered_map
 from visionquery.indexing.report import Progress
 from visionquery.models.encoder import Encoder
 from visionquery.types import Matrix

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from visionquery.cli.app import run
 
 FOREIGN = {
@@ -23,11 +25,12 @@ OURS = {
         "images.decode",
         "indexing.pipeline",
         "models.hub",
-        "present.documents",
         "present.tables",
         "query.values",
         "query.when",
         "search.explanation",
+        "evaluation",
+        "models.quantize",
         "server",
         "store.browsing",
         "store.earth",
@@ -44,13 +47,16 @@ print(code, *sys.modules, file=sys.stderr)
 """
 
 
-def test_a_search_loads_no_more_than_it_needs(own_settings, pictures, capsys):
+@pytest.mark.parametrize("form", [[], ["--json"], ["-0"]])
+def test_a_search_loads_no_more_than_it_needs(own_settings, pictures, capsys, form):
     assert run(["index", str(pictures), "--model", "pocket", "-q"]) == 0
     capsys.readouterr()
     command = [sys.executable, "-c", PROGRAM, "search", "red", "--min-confidence", "0", "-q"]
+    command += form
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     code, *loaded = ran.stderr.split()
     assert code == "0"
     assert ran.stdout
     assert "visionquery.search.executor" in loaded
     assert not (FOREIGN | OURS) & set(loaded)
+    assert ("visionquery.present.documents" in loaded) == (form == ["--json"])

@@ -26,6 +26,14 @@ def test_this_machine_says_what_it_has():
     assert machine_memory_bytes() >= GIB // 2
 
 
+def test_a_container_has_what_it_may(tmp_path):
+    limit = tmp_path / "memory.max"
+    assert machine_memory_bytes(limit) == machine_memory_bytes(tmp_path)
+    for content, memory in (("max", machine_memory_bytes(tmp_path)), ("134217728\n", GIB // 8)):
+        limit.write_text(content)
+        assert machine_memory_bytes(limit) == memory
+
+
 @pytest.mark.parametrize(
     ("provider", "sizes"),
     [

@@ -16,9 +16,10 @@ from visionquery.errors import ImageError, ModelError
 from visionquery.images import decode
 from visionquery.images.limits import Limits
 from visionquery.images.scan import FoundFile, scan
+from visionquery.indexing.ahead import ordered_map
 from visionquery.indexing.bounds import Bounds, bounds_for
 from visionquery.indexing.outcomes import Encoded, Failed, Known, Loaded
-from visionquery.indexing.pipeline import flow, ordered_map
+from visionquery.indexing.pipeline import flow
 from visionquery.models.catalog import resolve
 from visionquery.models.encoder import Encoder, ImageTower, load_encoder
 from visionquery.types import Decoded, Matrix

@@ -1,5 +1,8 @@
 """Codes: bounds that hold for any vectors, guesses that find the nearest, and what is not coded."""
 
+import multiprocessing
+import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -236,3 +239,16 @@ def test_work_in_parallel_is_done_once_and_its_error_is_raised() -> None:
 
     with pytest.raises(ValueError, match="piece 40"):
         in_parallel(fail, list(range(100)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
+def test_work_in_parallel_goes_on_in_a_forked_process() -> None:
+    in_parallel(lambda _: None, list(range(100)))
+    child = multiprocessing.get_context("fork").Process(
+        target=in_parallel, args=(lambda _: None, list(range(100)))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads
+        child.start()
+    child.join(20)
+    assert child.exitcode == 0

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "BatchSizes",
@@ -16,6 +17,9 @@ __all__ = [
 _MOST_IN_FLIGHT = 2 * 2**30
 _LEAST_IN_FLIGHT = 256 * 2**20
 _UNKNOWN_MEMORY = 4 * 2**30
+
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux says it (cgroup v2). Source: kernel.org, Control Group v2, memory.max."""
 
 _CPU = "CPUExecutionProvider"
 
@@ -60,12 +64,17 @@ _BY_PROVIDER = {
 """On the CPU each batch has one thread, and more than four at once are no faster."""
 
 
-def machine_memory_bytes() -> int:
-    """Return the memory of this machine, 4 GiB where it does not say."""
+def machine_memory_bytes(limit: Path = _CONTAINER_LIMIT) -> int:
+    """Return the memory of this machine, 4 GiB where it does not say, or what a container may
+    have of it, by the file `limit`."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return _UNKNOWN_MEMORY
+        memory = _UNKNOWN_MEMORY
+    try:
+        return min(memory, int(limit.read_text("ascii")))
+    except (OSError, ValueError):  # none, or "max"
+        return memory
 
 
 def bounds_for(memory_bytes: int) -> Bounds:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
 
 from visionquery.errors import ImageError
@@ -24,10 +24,9 @@ from visionquery.indexing.reading import Reading, reading_pool
 from visionquery.indexing.workers import Room, Workers
 from visionquery.models.encoder import Encoder
 
-__all__ = ["flow", "ordered_map"]
+__all__ = ["flow"]
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _Decoding = Future[Ready[Item] | Failed[Item] | Known[Item]]
 
@@ -151,27 +150,3 @@ def _fail_alike(outcomes: Iterable[Outcome[Item]]) -> Iterator[Outcome[Item]]:
             yield Failed(outcome.item, reasons[outcome.image_id], outcome.image_id)
         else:
             yield outcome
-
-
-def ordered_map(
-    pool: ThreadPoolExecutor,
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    ahead: int,
-) -> Iterator[Result]:
-    """Yield `work(item)` in the order of `items`, at most `ahead` of them submitted at a time.
-
-    `items` is drawn in the calling thread. Work not begun is cancelled when the caller stops.
-    """
-    waiting: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()

@@ -9,7 +9,7 @@ from typing import TypeVar
 from visionquery.errors import ImageError
 from visionquery.images import decode
 from visionquery.images.limits import Limits
-from visionquery.indexing.pipeline import ordered_map
+from visionquery.indexing.ahead import ordered_map
 from visionquery.indexing.places import is_there
 from visionquery.indexing.report import Skipped
 from visionquery.store.base import ImageRecord, Root, Store

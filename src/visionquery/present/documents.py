@@ -1,20 +1,26 @@
 """The JSON documents of `--json`: contracts that other programs are written against."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from visionquery.evaluation import Evaluation
-from visionquery.indexing.ocr import OcrReport
-from visionquery.indexing.reencode import ReencodeReport
-from visionquery.indexing.report import IndexReport
-from visionquery.indexing.status import LibraryStatus
-from visionquery.models.quantize import Quantized, QuantizedTower
 from visionquery.present.explanations import left_out_by
 from visionquery.query.ast import Node
 from visionquery.query.document import as_document
 from visionquery.query.wording import unparse
 from visionquery.search.result import Explanation, Hit, Part, Response
+
+if TYPE_CHECKING:
+    # A search has its document without the code of all that others report.
+    from visionquery.evaluation import Evaluation
+    from visionquery.indexing.ocr import OcrReport
+    from visionquery.indexing.reencode import ReencodeReport
+    from visionquery.indexing.report import IndexReport
+    from visionquery.indexing.status import LibraryStatus
+    from visionquery.models.quantize import Quantized, QuantizedTower
 
 __all__ = [
     "evaluation_document",

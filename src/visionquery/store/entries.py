@@ -12,6 +12,7 @@ from visionquery.store.base import MEASURES, FileRecord, NewImage
 from visionquery.types import Facts, Matrix
 
 __all__ = [
+    "UNIT_TOLERANCE",
     "Batch",
     "checked_batch",
     "checked_measures",
@@ -23,7 +24,9 @@ __all__ = [
 ]
 
 _IMAGE_ID = re.compile(r"(?:[0-9a-f]{2})+")
-_UNIT_TOLERANCE = 1e-2
+UNIT_TOLERANCE = 1e-2
+"""How far from 1 the length of a vector may be."""
+
 _INT64 = np.iinfo(np.int64)
 
 
@@ -91,7 +94,7 @@ def checked_vectors(vectors: Matrix, count: int, embed_dim: int) -> Matrix:
             f"Vectors of shape {vectors.shape} cannot be those of {count} rows of {embed_dim} "
             "numbers: encode with the model that the library is being moved to."
         )
-    if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < _UNIT_TOLERANCE).all():
+    if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < UNIT_TOLERANCE).all():
         raise StoreError("A vector of the next model is not of unit length.")
     return vectors.astype(np.float32, copy=False)
 
@@ -114,7 +117,7 @@ def _check_image(image: NewImage, embed_dim: int) -> None:
             f"A vector of shape {image.vector.shape} cannot enter a library of vectors of "
             f"{embed_dim} numbers: encode with the library's model."
         )
-    if not abs(float(np.linalg.norm(image.vector)) - 1.0) < _UNIT_TOLERANCE:
+    if not abs(float(np.linalg.norm(image.vector)) - 1.0) < UNIT_TOLERANCE:
         raise StoreError(f"The vector of image {image.image_id} is not of unit length.")
 
 

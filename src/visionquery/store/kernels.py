@@ -135,7 +135,9 @@ def in_parallel(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
     started = [_pool().submit(go_on) for _ in range(threads - 1)]
     go_on()
     for helper in started:
-        helper.result()
+        # One that was not begun has nothing left to do; in a forked process none ever begins.
+        if not helper.cancel():
+            helper.result()
 
 
 @cache

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from visionquery.store.base import Estimates, Span
 from visionquery.store.codes import Coded, Codes, quantized
+from visionquery.store.entries import UNIT_TOLERANCE
 from visionquery.store.kernels import (
     byte_products,
     in_parallel,
@@ -83,8 +84,8 @@ def estimates(scanned: Scanned, probes: Matrix, spans: Sequence[Span]) -> Estima
             row_products(probes, block[piece.first : piece.end], here)
             return
         coded, part = scanned.coded.rows, slice(piece.first, piece.end)
-        products = byte_products(scanned.codes.bytes.block(piece.number, coded)[part], asked)
-        np.multiply(products.T, scales, out=here)
+        whole = byte_products(scanned.codes.bytes.block(piece.number, coded)[part], asked)
+        np.multiply(whole.T, scales, out=here)
         here *= scanned.codes.scales.block(piece.number, coded)[part, 0]
 
     in_parallel(work, pieces)
@@ -153,8 +154,10 @@ def _asked(
     turned = probes @ scanned.codes.rotation()
     asked, scales = quantized(turned)
     own = float(np.linalg.norm(turned - asked * scales, axis=1).max(initial=0.0))
-    # <p, x> - <p', x'> = <p - p', x> + <p', x - x'>, and all of them are of length 1 or nearly.
-    return asked, scales, own + (1 + own) * scanned.coded.error + _ROUNDING
+    longest = float(np.linalg.norm(turned, axis=1).max(initial=0.0))
+    # <p, x> - <p', x'> = <p - p', x> + <p', x - x'>, with |x| <= 1 + UNIT_TOLERANCE.
+    error = own * (1 + UNIT_TOLERANCE) + (longest + own) * scanned.coded.error
+    return asked, scales, error + longest * _ROUNDING
 
 
 def _guesses(scanned: Scanned, probe: Vector) -> NDArray[np.float32]:
