@@ -66,6 +66,7 @@ def main() -> None:
         folder = options.folder or Path(temporary)
         for rows in options.rows:
             store = vectors.library(folder, rows, options.dim)
+            vectors.warm(Path(store.location))
             _judge(rows, options.dim, measure(store, rows, options.dim))
             _judge_recall(store, rows, options.dim)
             store.close()

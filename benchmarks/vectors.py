@@ -15,6 +15,7 @@ from visionquery.types import Facts, Matrix, ModelIdentity
 Kind = Literal["clustered", "random"]
 
 BATCH = 10_000
+_AT_ONCE = 2**24
 _IN_A_CLUSTER = 200
 _FINGERPRINT = "made"
 
@@ -63,6 +64,16 @@ def library(folder: Path, count: int, dim: int, kind: Kind = "clustered") -> Sto
         store.close()
         unfinished.rename(done)
     return open_local(done)
+
+
+def warm(folder: Path, *, but: str = "") -> None:
+    """Have the system hold the files below a folder, but for those of an ending, so that the disk
+    is no part of what is measured."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != but:
+            with path.open("rb") as file:
+                while file.read(_AT_ONCE):
+                    pass
 
 
 def add(store: Store, first: int, vectors: Matrix) -> None:

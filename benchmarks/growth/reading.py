@@ -24,7 +24,6 @@ _FIRST_SEARCHES = 10
 _PROFILED = 20
 _TEXTS = 200
 _LIMIT = 20
-_AT_ONCE = 2**24
 
 _CAMERAS = ("sony", "canon", "apple", "a7", "eos", "iphone", "r5", "14", "sony a")
 _DAYS = ("2012", "2013-05", "2014..2016", "2017", "2018-03", "2019..2020", "2021", "2022", "2023")
@@ -37,7 +36,7 @@ def reading(library: Path, rows: int, dim: int) -> dict[str, Any]:
     with ProcessPoolExecutor(1) as pool:
         # In another process: what these take would count as memory of the search.
         texts = iter(pool.submit(vectors.texts, _TEXTS, rows, dim).result()[:, None])
-        pool.submit(_warm, library).result()
+        pool.submit(vectors.warm, library).result()
     bare = resident_bytes()
     store = open_local(library)
     store.row_count()
@@ -64,15 +63,6 @@ def reading(library: Path, rows: int, dim: int) -> dict[str, Any]:
         },
         "disk": _disk(library),
     }
-
-
-def _warm(library: Path) -> None:
-    """Have the system hold a library's files, so that the disk is no part of what is measured."""
-    for path in library.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                while file.read(_AT_ONCE):
-                    pass
 
 
 def _filtered(store: Store, probe: Matrix, test: Filter) -> float:
