@@ -18,6 +18,8 @@ def print_quantized(made: Quantized, stream: TextIO) -> None:
         [_row(tower) for tower in made.towers],
         stream,
     )
+    if stream.isatty():
+        stream.write("\n")
     near = made.fidelity
     rows = [
         ("pictures", str(near.pictures), *_cosines(near.picture_cosine, near.least_picture_cosine),
