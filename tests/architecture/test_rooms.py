@@ -43,6 +43,12 @@ IMPORTERS = {
     "itsdangerous": {"server/access.py"},
     "prometheus_client": {"server/metrics.py"},
     "httpx2": {"client"},
+    "av": {"images/video.py"},
+    "rawpy": {"images/raw.py"},
+    "pypdfium2": {"images/pdf.py"},
+    "resvg_py": {"images/svg.py"},
+    "watchfiles": {"indexing/watching.py"},
+    "psutil": {"indexing/politeness.py"},
 }
 
 

@@ -4,69 +4,31 @@ For tests and for questions asked once. Everything is plain Python and NumPy, so
 also be read as what a store means.
 """
 
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.query.ast import Filter
 from visionquery.store import entries
 from visionquery.store.base import (
     MEASURES,
-    Estimates,
-    Facets,
     FileRecord,
-    ImageRecord,
     NewImage,
-    Order,
     Root,
     Scope,
-    Span,
 )
-from visionquery.store.derived import facets_of, order_of
-from visionquery.store.kernels import cosines
 from visionquery.store.memory_next import Next
-from visionquery.store.memory_places import MemoryPlaces
-from visionquery.store.places import locate, normal, packed
-from visionquery.store.records import holds_phrase, record_test
-from visionquery.store.words import words_of
+from visionquery.store.memory_reader import MemoryReader
+from visionquery.store.places import normal
 from visionquery.types import Matrix, ModelIdentity
 
 __all__ = ["MemoryStore"]
 
-
-class MemoryStore:
+class MemoryStore(MemoryReader):
     """A `Store` that lasts as long as the object. Safe to read from several threads."""
 
-    def __init__(self, model: ModelIdentity) -> None:
-        self._model = model
-        self._images: list[NewImage | None] = []
-        self._matrix = np.empty((0, model.embed_dim), dtype=np.float32)
-        self._rows: dict[str, int] = {}
-        self._places = MemoryPlaces()
-        self._texts: dict[int, str] = {}
-        self._measures = np.empty((0, MEASURES), dtype=np.float32)
-        self._notes: dict[str, str] = {}
-        self._next: Next | None = None
-        self._state = threading.RLock()
-        self._writing = False
-        self._closed = False
-
-    @property
-    def location(self) -> str:
-        """Where the store is."""
-        return "memory"
-
-    @property
-    def model(self) -> ModelIdentity:
-        """The model of all vectors that answers are made of."""
-        return self._model
-
-    # -- writing ---------------------------------------------------------------------------
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the one writer's place. Raises StoreError when it is already held."""
@@ -188,168 +150,6 @@ class MemoryStore:
         with self._change():
             self._next = None
 
-    # -- reading ---------------------------------------------------------------------------
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Let nothing change until the block ends."""
-        with self._state:
-            if self._closed:
-                raise StoreError("This store was closed: make another one.")
-            yield
-
-    def roots(self) -> list[Root]:
-        """Return all roots in order of location."""
-        with self.reading():
-            return self._places.roots()
-
-    def locate(self, path: str) -> Scope | None:
-        """Return where an absolute path lies in the roots, None if in none."""
-        return locate(normal(path), self.roots())
-
-    def files(self, scope: Scope) -> dict[str, FileRecord]:
-        """Return the files at and below a scope, by path, in path order."""
-        with self.reading():
-            found = {file.path: file for file in self._places.below(scope)}
-        return {path: found[path] for path in sorted(found, key=packed)}
-
-    def has_images(self, image_ids: Sequence[str]) -> set[str]:
-        """Return those of the ids that are stored."""
-        with self.reading():
-            return self._rows.keys() & set(image_ids)
-
-    def image_count(self) -> int:
-        """Return the number of images."""
-        with self.reading():
-            return len(self._rows)
-
-    def row_count(self) -> int:
-        """Return the number of rows, holes included."""
-        with self.reading():
-            return len(self._images)
-
-    def scores(
-        self, probes: Matrix, rows: NDArray[np.intp] | None = None
-    ) -> NDArray[np.float32]:
-        """Return cosines, (p, n), of probes (p, embed_dim) with rows (n,), None is all."""
-        with self.reading():
-            asked = entries.checked_probes(probes, self._model.embed_dim)
-            matrix = self._matrix[self._asked(rows)]
-            return cosines(asked, [matrix], len(matrix))
-
-    def estimates(
-        self,
-        probes: Matrix,
-        *,
-        spans: Sequence[Span] | None = None,
-        rows: NDArray[np.intp] | None = None,
-    ) -> Estimates:
-        """Return the cosines, (p, n), of probes (p, embed_dim) with the rows asked for."""
-        if spans is not None:
-            rows = np.concatenate([np.arange(*span) for span in spans])
-        return Estimates(self.scores(probes, rows))
-
-    def nearest(
-        self, probes: Matrix, count: int, *, among: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
-        """Return the rows (n,) of those `among` all that are the nearest to any of some probes."""
-        with self.reading():
-            rows = np.flatnonzero(among)
-            best = np.argsort(-self.scores(probes, rows), axis=1, kind="stable")
-            return rows[np.unique(best[:, :count])]
-
-    def alive(self) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of rows that are images, not holes."""
-        with self.reading():
-            return self._mask(self._rows.values())
-
-    def matching(self, test: Filter) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of images for which a filter holds.
-
-        Raises InputError when the filter's test is not one for its field.
-        """
-        with self.reading():
-            fits, files = record_test(test), self._places.by_image()
-            rows = self._rows.items()
-            return self._mask(row for id_, row in rows if fits(self._record(row, files[id_])))
-
-    def holding(self, phrase: str) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of images that have the words of a phrase in a row."""
-        with self.reading():
-            wanted, files = words_of(phrase), self._places.by_image()
-            rows = self._rows.items() if wanted else ()
-            return self._mask(row for id_, row in rows if self._holds(row, files[id_], wanted))
-
-    def text_read(self) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of images whose text was read."""
-        with self.reading():
-            return self._mask(self._texts)
-
-    def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-        """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where there is none."""
-        with self.reading():
-            return self._measures[self._asked(rows)]
-
-    def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of images seen at or below any of the scopes."""
-        with self.reading():
-            seen = (file.image_id for scope in scopes for file in self._places.below(scope))
-            return self._mask(self._rows[image_id] for image_id in seen if image_id is not None)
-
-    def records(self, rows: Sequence[int]) -> list[ImageRecord]:
-        """Return the records of rows, in their order. Raises StoreError when one is no image."""
-        with self.reading():
-            files = self._places.by_image()
-            return [self._record(int(row), files[self._image(int(row)).image_id]) for row in rows]
-
-    def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
-        """Return the rows (n,) of all images in an order."""
-        with self.reading():
-            return order_of(self.records(list(self._rows.values())), by, places=places)
-
-    def facets(self) -> Facets:
-        """Return what filters can choose from."""
-        with self.reading():
-            return facets_of(self.records(list(self._rows.values())), self.roots())
-
-    def find(self, image_id: str) -> list[int]:
-        """Return the rows whose id starts with `image_id` (two at most)."""
-        with self.reading():
-            found = sorted(known for known in self._rows if known.startswith(image_id.lower()))
-            return [self._rows[known] for known in found[:2]]
-
-    def vectors(self, rows: Sequence[int]) -> Matrix:
-        """Return the stored vectors of rows, (len(rows), embed_dim), in their order.
-
-        Raises StoreError when a row is none of the library's.
-        """
-        with self.reading():
-            return self._matrix[entries.checked_rows(rows, len(self._matrix))]
-
-    def next_model(self) -> ModelIdentity | None:
-        """Return the model that the store is being moved to, None when it is not."""
-        with self.reading():
-            return self._next.model if self._next else None
-
-    def next_done(self) -> NDArray[np.bool_]:
-        """Return the mask (row_count,) of images that have their vector of the next model."""
-        with self.reading():
-            vectors = self._next.vectors if self._next else {}
-            return self._mask(row for row in self._rows.values() if row in vectors)
-
-    def note(self, key: str) -> str | None:
-        """Return a text kept by `set_note`."""
-        with self.reading():
-            return self._notes.get(key)
-
-    def size_bytes(self) -> int:
-        """Return how much room the vectors take."""
-        with self.reading():
-            return self._matrix.nbytes
-
-    def close(self) -> None:
-        """Let go of everything. The store cannot be used afterwards."""
-        self._closed = True
-
     @contextmanager
     def _change(self) -> Iterator[None]:
         if not self._writing:
@@ -371,29 +171,3 @@ class MemoryStore:
         self._matrix = np.vstack([self._matrix, *(image.vector for image in images)])
         unknown = np.full((len(images), MEASURES), np.nan, dtype=np.float32)
         self._measures = np.vstack([self._measures, unknown])
-
-    def _asked(self, rows: NDArray[np.intp] | None) -> NDArray[np.int64]:
-        count = len(self._images)
-        return np.arange(count) if rows is None else entries.checked_rows(rows, count)
-
-    def _image(self, row: int) -> NewImage:
-        image = self._images[row] if 0 <= row < len(self._images) else None
-        if image is None:
-            raise StoreError(f"Row {row} is no image of the library (any more): search again.")
-        return image
-
-    def _record(self, row: int, files: Iterable[FileRecord]) -> ImageRecord:
-        image = self._image(row)
-        paths = sorted({self._places.place(file) for file in files}, key=packed)
-        text = self._texts.get(row)
-        return ImageRecord(row, image.image_id, image.facts, tuple(paths), text)
-
-    def _holds(self, row: int, files: Sequence[FileRecord], phrase: str) -> bool:
-        folders = {PurePath(self._places.folder(file)).name for file in files}
-        paths = [file.path for file in files]
-        return holds_phrase(self._image(row).facts, paths, folders, self._texts.get(row), phrase)
-
-    def _mask(self, rows: Iterable[int]) -> NDArray[np.bool_]:
-        mask = np.zeros(len(self._images), dtype=np.bool_)
-        mask[list(rows)] = True
-        return mask
