@@ -50,7 +50,8 @@ from benchmarks.quality.verdicts import finish, target
 from numpy.typing import NDArray
 from PIL import Image
 
-from visionquery.images import decode
+from visionquery.images import content
+from visionquery.images.decode import decode
 from visionquery.images.limits import Limits
 from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 from visionquery.indexing.places import add_roots, named_scopes
@@ -105,13 +106,13 @@ def ours(folder: Path, subject: Subject) -> None:
 
 
 def with_slow_disk(folder: Path, subject: Subject) -> None:
-    true_read = decode.read
+    true_read = content.read
 
     def slow_read(path: Path, *, limits: Limits) -> bytes:
         time.sleep(SLEEP_SECONDS)
         return true_read(path, limits=limits)
 
-    with patch.object(decode, "read", slow_read):
+    with patch.object(content, "read", slow_read):
         ours(folder, subject)
 
 
@@ -120,9 +121,9 @@ def decoded(files: list[Path], subject: Subject) -> list[NDArray[np.float32]]:
     encoder = subject.encoder
 
     def one(file: Path) -> NDArray[np.float32]:
-        data = decode.read(file)
-        decode.image_id(data)
-        return encoder.prepare(decode.decode(data, min_side=2 * encoder.image_side))
+        data = content.read(file)
+        content.image_id(data)
+        return encoder.prepare(decode(data, min_side=2 * encoder.image_side))
 
     with ThreadPoolExecutor(subject.cores) as pool:
         return list(pool.map(one, files))

@@ -23,7 +23,8 @@ from benchmarks.quality.verdicts import finish, target
 from numpy.typing import NDArray
 
 from visionquery.evaluation import evaluate, read_captions
-from visionquery.images import decode
+from visionquery.images import content
+from visionquery.images.decode import decode
 from visionquery.models.catalog import resolve
 from visionquery.models.encoder import load_encoder
 from visionquery.models.fidelity import LEAST_COSINE, LEAST_OVERLAP, Fidelity, Vectors, compare
@@ -53,7 +54,7 @@ def photographs() -> Floats | None:
     entries = read_captions(CAPTIONS)
     chosen = entries[:: len(entries) // PICTURES][:PICTURES]
     return np.stack(
-        [encoder.prepare(decode.decode(decode.read(e.path), min_side=2 * SIDE)) for e in chosen]
+        [encoder.prepare(decode(content.read(e.path), min_side=2 * SIDE)) for e in chosen]
     )
 
 

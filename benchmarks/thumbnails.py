@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from visionquery.cli.demo import photographs_folder
+from visionquery.images.content import of_bytes
 from visionquery.images.decode import decode
 from visionquery.images.thumbnails import encoded_thumbnail
 
@@ -30,10 +31,11 @@ def main() -> None:
     print(f"{_SIZE[0]} × {_SIZE[1]} JPEG, {len(data) / 2**20:.1f} MiB, medians of {_RUNS}")
     for side in (320, 640, 1280, 2560):
         ours, plain = _medians(
-            lambda side=side: encoded_thumbnail(data, side=side),
+            lambda side=side: encoded_thumbnail(of_bytes(data), side=side),
             lambda side=side: _plain(data, side),
         )
-        like = _psnr(_pixels(encoded_thumbnail(data, side=side)), _pixels(_plain(data, side)))
+        made = encoded_thumbnail(of_bytes(data), side=side)
+        like = _psnr(_pixels(made), _pixels(_plain(data, side)))
         print(f"  side {side:4}: {ours:4.0f} ms, of every pixel {plain:4.0f} ms, {like} alike")
     small = large.resize((640, 480))
     for method in (0, 2, 3, 4):

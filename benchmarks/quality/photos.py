@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.images import decode
+from visionquery.images import content, workers
 from visionquery.images.limits import Limits
 from visionquery.models.catalog import resolve
 from visionquery.models.encoder import Encoder, load_encoder
@@ -29,7 +29,7 @@ from visionquery.search.background import kept_background, refresh_background
 from visionquery.search.planner import plan
 from visionquery.store.base import FileRecord, NewImage, Store
 from visionquery.store.local import create_local
-from visionquery.types import Facts, Matrix
+from visionquery.types import Decoded, Facts, Matrix
 
 HERE = Path(__file__).parent
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -136,7 +136,7 @@ class Asked:
         )
 
 
-def _no_picture(path: str) -> decode.Decoded:
+def _no_picture(path: str) -> Decoded:
     raise AssertionError(f"no query here names a picture, but {path} was asked for")
 
 
@@ -175,7 +175,7 @@ def photographs(model: str) -> Photos:
 def _encoded(paths: list[Path], encoder: Encoder) -> Matrix:
     rows = []
     for start in range(0, len(paths), 32):
-        data = [decode.read(path, limits=Limits()) for path in paths[start : start + 32]]
-        decoded = [decode.decode(one, min_side=2 * encoder.image_side) for one in data]
+        data = [content.load(path, limits=Limits()) for path in paths[start : start + 32]]
+        decoded = [workers.decode(one, min_side=2 * encoder.image_side) for one in data]
         rows.append(encoder.encode_images(np.stack([encoder.prepare(one) for one in decoded])))
     return np.concatenate(rows)

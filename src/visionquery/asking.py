@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from visionquery.images.content import Content
     from visionquery.models.encoder import Encoder
     from visionquery.query.plan import Plan
     from visionquery.types import Decoded
@@ -169,7 +170,7 @@ def _record(store: Store, image_id: str) -> ImageRecord:
     raise ImageNotFoundError(f"The library has no image {image_id}; it may have been removed.")
 
 
-def original(store: Store, image_id: str) -> tuple[str, bytes]:
+def original(store: Store, image_id: str) -> tuple[str, Content]:
     """Return the path and the content of the first file that still holds an image.
 
     Raises ImageNotFoundError where there is no such image, or no file of it as it was.
@@ -188,9 +189,9 @@ def original(store: Store, image_id: str) -> tuple[str, bytes]:
 
 def picture_id(path: str) -> str:
     """Return the id of the image that a file is. Raises ImageError when it cannot be read."""
-    from visionquery.images import decode
+    from visionquery.images import content
 
-    return decode.image_id(decode.read(expanded(path), limits=DEFAULT_LIMITS))
+    return content.load(expanded(path), limits=DEFAULT_LIMITS).image_id
 
 
 def _planned(
@@ -227,18 +228,19 @@ def _candidates(
 
 
 def _picture(path: str, content: bytes | None, encoder: Encoder, limits: Limits) -> Decoded:
-    from visionquery.images import decode
+    from visionquery.images import workers
+    from visionquery.images.content import load, of_bytes
 
     try:
-        data = decode.read(expanded(path), limits=limits) if content is None else content
-        return decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
+        found = load(expanded(path), limits=limits) if content is None else of_bytes(content)
+        return workers.decode(found, min_side=2 * encoder.image_side, limits=limits)
     except ImageError as error:
         raise type(error)(f"The picture {path} cannot be used as a query: {error}.") from error
 
 
 def _part(term: Like, store: Store, encoder: Encoder) -> Decoded:
     """Decode a part of a stored image, under the limits that it was indexed under."""
-    from visionquery.images import decode
+    from visionquery.images import workers
     from visionquery.indexing.stored import content_of
 
     assert term.box is not None, "a whole image has its vector"
@@ -251,9 +253,9 @@ def _part(term: Like, store: Store, encoder: Encoder) -> Decoded:
             "since it was indexed. Plug its disk in, or bring its folder up to date with: "
             "visionquery index PATH"
         )
-    place, data = found
+    place, content = found
     try:
-        return decode.decode_part(data, term.box, min_side=2 * encoder.image_side)
+        return workers.decode_part(content, term.box, min_side=2 * encoder.image_side)
     except ImageError as error:
         raise type(error)(f"The picture {place} cannot be used as a query: {error}.") from error
 

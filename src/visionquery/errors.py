@@ -13,6 +13,7 @@ __all__ = [
     "ImageError",
     "ImageNotFoundError",
     "ImageTooLargeError",
+    "ImageUnavailableError",
     "InputError",
     "LibraryBusyError",
     "LibraryNotFoundError",
@@ -63,6 +64,10 @@ class ImageError(VisionQueryError):
 
 class UnreadableImageError(ImageError):
     """The bytes are not a picture that can be decoded."""
+
+
+class ImageUnavailableError(UnreadableImageError):
+    """The bytes of a picture could not be had, for a reason that may pass."""
 
 
 class ImageTooLargeError(ImageError):

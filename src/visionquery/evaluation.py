@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from visionquery.errors import ImageError, InputError
 from visionquery.evaluate import ranking
-from visionquery.images import decode
+from visionquery.images import content, workers
 from visionquery.images.limits import Limits
 from visionquery.indexing.ahead import ordered_map
 from visionquery.indexing.report import Progress
@@ -160,8 +160,8 @@ def _encode_pictures(
     def ready(entry: CaptionedImage) -> NDArray[np.float32]:
         limits = Limits()
         try:
-            data = decode.read(entry.path, limits=limits)
-            picture = decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
+            data = content.load(entry.path, limits=limits)
+            picture = workers.decode(data, min_side=2 * encoder.image_side, limits=limits)
         except ImageError as error:
             raise InputError(f"The picture {entry.path} cannot be used: {error}.") from error
         return encoder.prepare(picture)

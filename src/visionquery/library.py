@@ -38,6 +38,7 @@ from visionquery.store.places import expanded
 from visionquery.types import KnownImage, ModelIdentity
 
 if TYPE_CHECKING:
+    from visionquery.images.content import Content
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.places import Removal
     from visionquery.indexing.reencode import ReencodeReport
@@ -304,9 +305,10 @@ class Library:
         """
         return known_image(self._store, image_id)
 
-    def original(self, image_id: str) -> tuple[str, bytes]:
+    def original(self, image_id: str) -> tuple[str, "Content"]:
         """Return a file of the image with an id, given whole, as its path and content: nothing
-        else than what was indexed, whatever lies at that path by now.
+        else than what was indexed, whatever lies at that path by now. What is a part of a larger
+        file, such as a moment of a video, has no bytes of its own but a path and a fragment.
 
         Raises ImageNotFoundError where there is no such image, and where its files are gone or
         have changed.

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from visionquery.errors import ImageError, ImageTooLargeError
-from visionquery.images.decode import decode, read
+from visionquery.images.content import read
+from visionquery.images.decode import decode
 from visionquery.images.limits import Limits
 
 HOSTILE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "hostile"

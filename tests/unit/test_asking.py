@@ -14,9 +14,11 @@ from visionquery.errors import (
     InputError,
     UnreadableImageError,
 )
-from visionquery.images import decode
-from visionquery.images.decode import decode_part
+from visionquery.images import content as contents
+from visionquery.images.content import of_bytes
+from visionquery.images.decode import decode
 from visionquery.images.limits import Limits
+from visionquery.images.workers import decode_part
 from visionquery.opening import check_pictures, picture_or_id
 from visionquery.query.ast import Box, Like
 from visionquery.query.grammar import parse
@@ -285,7 +287,7 @@ def test_content_that_cannot_be_used_is_named(
 def seen(world, store, tmp_path) -> tuple[str, list[Path]]:
     """The id of a stored image, red on the left and blue on the right, and its two files."""
     content = encoded(halves(RED, BLUE))
-    name, files = decode.image_id(content), [tmp_path / "1.png", tmp_path / "2.png"]
+    name, files = contents.image_id(content), [tmp_path / "1.png", tmp_path / "2.png"]
     with store.writing():
         root = store.add_root(str(tmp_path)).root_id
         records = [FileRecord(root, file.name, 10, 1, name) for file in files]
@@ -329,7 +331,7 @@ def test_the_first_file_that_still_has_the_content_is_read(ask, why, seen) -> No
     ],
 )
 def test_a_part_is_cut_out_of_the_picture(box, size, colours) -> None:
-    part = decode_part(encoded(halves(RED, BLUE)), box, min_side=20)
+    part = decode_part(of_bytes(encoded(halves(RED, BLUE))), box, min_side=20)
     assert (part.facts.width, part.facts.height) == size
     assert set(map(tuple, part.pixels.reshape(-1, 3).tolist())) == colours
 
@@ -337,7 +339,8 @@ def test_a_part_is_cut_out_of_the_picture(box, size, colours) -> None:
 def test_a_part_is_that_of_the_upright_picture() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # A quarter to the right: what was left is on top.
-    part = decode_part(encoded(halves(RED, BLUE), exif=exif), Box(0, 0, 100, 25), min_side=99)
+    content = of_bytes(encoded(halves(RED, BLUE), exif=exif))
+    part = decode_part(content, Box(0, 0, 100, 25), min_side=99)
     assert (part.facts.width, part.facts.height) == (20, 10)
     assert (part.pixels == RED).all()
 
@@ -348,8 +351,8 @@ def test_a_part_has_the_pixels_that_are_asked_for(kind) -> None:
     stream = io.BytesIO()
     Image.fromarray(rng.integers(0, 255, (800, 1600, 3), np.uint8)).save(stream, kind)
     data = stream.getvalue()
-    assert decode.decode(data, min_side=50).pixels.shape == (50, 100, 3)
-    part = decode_part(data, Box(10, 10, 12.5, 25), min_side=50)
+    assert decode(data, min_side=50).pixels.shape == (50, 100, 3)
+    part = decode_part(of_bytes(data), Box(10, 10, 12.5, 25), min_side=50)
     assert part.pixels.shape[:2] == (100, 100)
     assert (part.facts.width, part.facts.height) == (200, 200)
 

@@ -9,7 +9,8 @@ from PIL import Image, ImageOps
 
 from visionquery.errors import ImageTooLargeError, UnreadableImageError
 from visionquery.images.colour import to_rgb
-from visionquery.images.decode import decode, image_id, read
+from visionquery.images.content import image_id, read
+from visionquery.images.decode import decode
 from visionquery.images.limits import Limits
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -15,6 +15,7 @@ from visionquery.errors import (
     InputError,
     UnreadableImageError,
 )
+from visionquery.images.content import of_bytes
 from visionquery.images.limits import Limits
 from visionquery.images.thumbnails import encoded_thumbnail, thumbnail
 
@@ -93,7 +94,7 @@ def decibels(first: np.ndarray, second: np.ndarray) -> float:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_it_fits_and_is_never_enlarged(kind, size, side, expected):
     data = encoded(Image.new("RGB", size, (200, 30, 30)), kind)
-    picture = opened(encoded_thumbnail(data, side=side))
+    picture = opened(encoded_thumbnail(of_bytes(data), side=side))
     assert picture.size == expected
     assert np.abs(np.asarray(picture).reshape(-1, 3).astype(int) - (200, 30, 30)).max() < 12
 
@@ -106,7 +107,7 @@ def test_it_is_upright(mark, side):
     upright = corners(960, 640)
     turn = TURNED[mark]
     data = encoded(upright if turn is None else upright.transpose(turn), exif=exif, quality=95)
-    picture = opened(encoded_thumbnail(data, side=side))
+    picture = opened(encoded_thumbnail(of_bytes(data), side=side))
     assert picture.size == ((100, 67) if side == 100 else (960, 640))
     assert decibels(np.asarray(picture), np.asarray(upright.resize(picture.size))) > 28
 
@@ -126,7 +127,7 @@ def test_it_says_nothing_of_the_file(kind, side):
         options["pnginfo"].add_text("Author", "SECRET author")
     data = encoded(corners(200, 100), kind, **options)
     assert b"SECRET" in data
-    made = encoded_thumbnail(data, side=side)
+    made = encoded_thumbnail(of_bytes(data), side=side)
     assert b"SECRET" not in made
     assert {made[at : at + 4] for at in (0, 8, 12)} == {b"RIFF", b"WEBP", b"VP8 "}
     picture = opened(made)
@@ -151,19 +152,19 @@ def test_every_mode_becomes_a_picture(mode):
     kind = "TIFF" if mode in ("CMYK", "F", "I") else "PNG"
     gray = Image.new("L", (64, 48), 128)
     source = Image.new(mode, gray.size, 32768) if mode == "I;16" else gray.convert(mode)
-    picture = opened(encoded_thumbnail(encoded(source, kind), side=32))
+    picture = opened(encoded_thumbnail(of_bytes(encoded(source, kind)), side=32))
     assert (picture.size, picture.mode) == ((32, 24), "RGB")
 
 
 def test_what_shines_through_is_white():
     data = encoded(Image.new("RGBA", (90, 60), (0, 0, 0, 0)), "PNG")
-    assert np.asarray(opened(encoded_thumbnail(data, side=30))).min() > 250
+    assert np.asarray(opened(encoded_thumbnail(of_bytes(data), side=30))).min() > 250
 
 
 def test_of_several_frames_the_first_is_shown():
     frames = [Image.new("RGB", (60, 60), colour) for colour in ("red", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    red, _, blue = np.asarray(opened(encoded_thumbnail(data, side=30)))[15, 15]
+    red, _, blue = np.asarray(opened(encoded_thumbnail(of_bytes(data), side=30)))[15, 15]
     assert red > 200 > 60 > blue
 
 
@@ -173,7 +174,7 @@ def test_of_several_frames_the_first_is_shown():
 )
 def test_what_is_no_picture_is_refused(data):
     with pytest.raises(UnreadableImageError):
-        encoded_thumbnail(data, side=320)
+        encoded_thumbnail(of_bytes(data), side=320)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
@@ -185,20 +186,20 @@ def test_broken_bytes_give_a_picture_or_an_image_error(kind):
         for at in random.integers(len(broken), size=4).tolist():
             broken[at] = int(random.integers(256))
         with suppress(ImageError):
-            assert max(opened(encoded_thumbnail(bytes(broken), side=64)).size) <= 64
+            assert max(opened(encoded_thumbnail(of_bytes(bytes(broken)), side=64)).size) <= 64
 
 
 @pytest.mark.parametrize("limits", [Limits(max_pixels=99), Limits(max_bytes=99)])
 def test_limits_hold(limits):
     data = encoded(Image.new("RGB", (10, 10)), "PNG", pnginfo=_long_text())
     with pytest.raises(ImageTooLargeError):
-        encoded_thumbnail(data, side=5, limits=limits)
+        encoded_thumbnail(of_bytes(data), side=5, limits=limits)
 
 
 @pytest.mark.parametrize("side", [0, -1, 16_384])
 def test_a_side_that_no_webp_has_is_refused(side):
     with pytest.raises(InputError, match=r"1 to 16,383 pixels"):
-        encoded_thumbnail(encoded(corners(8, 8)), side=side)
+        encoded_thumbnail(of_bytes(encoded(corners(8, 8))), side=side)
 
 
 def test_a_preview_may_be_larger_than_its_picture(tmp_path: Path):

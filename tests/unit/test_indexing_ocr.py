@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from visionquery.errors import UnreadableImageError
-from visionquery.images.decode import image_id
+from visionquery.images.content import image_id
 from visionquery.images.limits import Limits
 from visionquery.images.ocr import TextReader, open_reader
 from visionquery.indexing.ocr import OcrReport, read_texts

@@ -13,7 +13,8 @@ import pytest
 from onnx import compose, helper, numpy_helper
 
 from visionquery.errors import InputError, ModelError
-from visionquery.images import decode
+from visionquery.images.content import read
+from visionquery.images.decode import decode
 from visionquery.models import quantize as quantizing
 from visionquery.models.catalog import catalog, resolve
 from visionquery.models.checksum import sha256_of
@@ -372,7 +373,7 @@ def test_a_real_model_keeps_its_neighbours(lit_tiny: Path, flickr: Path, tmp_pat
     encoder = load_encoder(spec)
     files = sorted((flickr / "images").iterdir())[:480:20]
     pictures = np.stack([
-        encoder.prepare(decode.decode(decode.read(file), min_side=448)) for file in files
+        encoder.prepare(decode(read(file), min_side=448)) for file in files
     ])  # fmt: skip
     result = made(spec, tmp_path / "int8", Material(pictures, ("a dog", "two people", "snow")))
     image, text = result.towers

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from visionquery import Library
-from visionquery.errors import InputError, ModelError, StoreError
-from visionquery.images import decode
+from visionquery.errors import InputError, ModelError, StoreError, UnreadableImageError
+from visionquery.images import workers
+from visionquery.images.content import Content
 from visionquery.indexing.report import Progress
 from visionquery.search.background import BACKGROUND_NOTE
 from visionquery.store.base import Scope
@@ -217,14 +218,14 @@ def test_a_picture_that_is_no_longer_decoded_can_be_taken_out(
     library: Library, models: list[Path], pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = (pictures / "one" / "red.png").read_bytes()
-    whole = decode.decode
+    whole = workers.decode
 
-    def narrower(data: bytes, **options: object) -> object:
-        if data == bad:
-            raise decode.UnreadableImageError("not a picture that can be read: it is damaged")
-        return whole(data, **options)
+    def narrower(content: Content, **options: object) -> object:
+        if content.data == bad:
+            raise UnreadableImageError("not a picture that can be read: it is damaged")
+        return whole(content, **options)
 
-    monkeypatch.setattr(decode, "decode", narrower)
+    monkeypatch.setattr(workers, "decode", narrower)
     report = library.reencode(models[0])
     assert (report.left, report.skipped[0].reason) == (
         1, "not a picture that can be read: it is damaged",

@@ -14,7 +14,7 @@ from visionquery.cli.demo import PHOTOGRAPHS, photographs_folder
 from visionquery.cli.output import notes
 from visionquery.cli.session import open_library, settings
 from visionquery.errors import ImageError, InputError, LibraryNotFoundError
-from visionquery.images import decode
+from visionquery.images import content, workers
 from visionquery.images.limits import Limits
 from visionquery.images.scan import FoundFile, scan
 from visionquery.models.encoder import Encoder, load_encoder
@@ -116,9 +116,9 @@ def _prepared(paths: Sequence[Path], encoder: Encoder, threads: int) -> NDArray[
 
     def ready(path: Path) -> NDArray[np.float32] | None:
         try:
-            data = decode.read(path, limits=limits)
+            data = content.load(path, limits=limits)
             return encoder.prepare(
-                decode.decode(data, min_side=2 * encoder.image_side, limits=limits)
+                workers.decode(data, min_side=2 * encoder.image_side, limits=limits)
             )
         except ImageError:
             return None

@@ -1,18 +1,15 @@
-"""From a file's bytes to pixels an encoder can take and the facts that go with them.
+"""From a picture's bytes to pixels an encoder can take and the facts that go with them.
+
+Whoever has a file of unknown origin decodes it by `images.workers`, in another process.
 
 Safe to call from many threads: no process-wide setting of Pillow is read or changed. Its switch
 for cut-off files is one, so they are handled here: a JPEG is given the end mark it lacks, other
 kinds show the part that was decoded before the end came.
 """
 
-import hashlib
 import io
-import stat
 import struct
 from collections.abc import Callable
-from dataclasses import replace
-from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,16 +21,14 @@ from visionquery.images.formats import openers
 from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_bytes, check_pixels
 from visionquery.images.metadata import read_exif, read_facts
 from visionquery.images.quiet import without_pillow_warnings
-from visionquery.images.scan import reason_of
 from visionquery.images.text import clean
-from visionquery.query.ast import Box
 from visionquery.types import Decoded, Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-__all__ = ["decode", "decode_part", "image_id", "read"]
+__all__ = ["decode"]
 
 _JPEG = ("JPEG", "MPO")
 _JPEG_END = b"\xff\xd9"
@@ -43,34 +38,11 @@ _CUT_OFF = (OSError, EOFError, SyntaxError, IndexError, struct.error)
 _BYTES_PER_PIXEL = 8
 """Pillow keeps four; decoders that make a picture at once, or a conversion, as many again."""
 
+_BYTES_PER_COEFFICIENTS = 6
+"""Of a pixel of a JPEG with as many colours as brightnesses: three of two bytes."""
+
 _LEAST_SHOWN = 0.25
 """The part of a cut-off picture that must be there for it to be worth finding."""
-
-
-def read(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """Return the bytes of a picture file.
-
-    Raises ImageTooLargeError above `limits.max_bytes`, before anything is read, and
-    UnreadableImageError when the file is not there, not regular or not readable.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableImageError("it cannot be read: it is not a regular file")
-        check_bytes(status.st_size, limits)
-        with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
-    except OSError as error:
-        raise UnreadableImageError(f"it cannot be read: {reason_of(error)}") from error
-    except ValueError as error:  # a NUL character, which no file's name can hold
-        raise UnreadableImageError("it cannot be read: this is no name of a file") from error
-    check_bytes(len(data), limits)
-    return data
-
-
-def image_id(data: bytes) -> str:
-    """Return the identity of a file's content: 32 hexadecimal digits of BLAKE2b."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def decode(
@@ -97,32 +69,6 @@ def decode(
         raise _translated(error) from error
 
 
-def decode_part(
-    data: bytes, box: Box, *, min_side: int, limits: Limits = DEFAULT_LIMITS
-) -> Decoded:
-    """Decode a part of a picture, at least one pixel of it; its facts tell the part's own size.
-
-    The result may be smaller than the part as long as both of its sides are >= `min_side`
-    (pixels, >= 1). Raises as `decode` does.
-    """
-    least = ceil(min_side * 100 / min(box.width, box.height))
-    whole = decode(data, min_side=least, limits=limits)
-    height, width = whole.pixels.shape[:2]
-    left, right = _span(box.left, box.width, width)
-    top, bottom = _span(box.top, box.height, height)
-    across = _span(box.left, box.width, whole.facts.width)
-    down = _span(box.top, box.height, whole.facts.height)
-    facts = replace(whole.facts, width=across[1] - across[0], height=down[1] - down[0])
-    return Decoded(whole.pixels[top:bottom, left:right].copy(), facts)
-
-
-def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
-    """Return where a stretch, in percent of a side of some pixels, starts and ends in it."""
-    first = min(int(start * pixels / 100 + 0.5), pixels - 1)
-    end = min(int((start + length) * pixels / 100 + 0.5), pixels)
-    return first, max(end, first + 1)
-
-
 def _decode(
     data: bytes,
     min_side: int | None,
@@ -134,7 +80,7 @@ def _decode(
     size = picture.size
     _draft(picture, min_side)
     if before_pixels is not None:
-        before_pixels(_BYTES_PER_PIXEL * picture.width * picture.height)
+        before_pixels(_bytes_needed(picture, size))
     picture, is_whole = _load(picture, data, min_side)
     if picture.format not in _JPEG:  # some containers state a size that the picture then lacks
         size = picture.size
@@ -147,6 +93,14 @@ def _decode(
     width, height = reversed(size) if is_turned else size
     facts = read_facts(picture, width=width, height=height, size_bytes=len(data))
     return Decoded(pixels=np.asarray(_upright(rgb, mark)), facts=facts)
+
+
+def _bytes_needed(picture: "ImageFile", size: tuple[int, int]) -> int:
+    """Return what decoding takes; `size` is that before the picture was drafted."""
+    needed = _BYTES_PER_PIXEL * picture.width * picture.height
+    if picture.info.get("progressive"):  # its coefficients are kept whole until the last scan
+        needed += _BYTES_PER_COEFFICIENTS * size[0] * size[1]
+    return needed
 
 
 def _open(data: bytes) -> "ImageFile":

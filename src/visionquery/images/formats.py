@@ -1,8 +1,4 @@
-"""Which files are taken for pictures, and which decoders may open them.
-
-The name decides only what a scan looks at; what a file is, its content decides. Decoders that
-start other programs (EPS) or draw documents are never asked.
-"""
+"""Which decoders of pictures there are. Those that start other programs (EPS) are never asked."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["EXTENSIONS", "FORMATS", "Opener", "decoder_version", "is_candidate", "openers"]
+__all__ = ["FORMATS", "Opener", "decoder_version", "openers", "use_one_thread"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -37,21 +33,13 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """Decoder names, in the order they are asked, with the extensions a scan looks at."""
 
-EXTENSIONS: frozenset[str] = frozenset(ext for group in FORMATS.values() for ext in group)
-
-_DECODER = 1
+_DECODER = 2
 """Raised when this room learns to read more."""
 
 Opener = tuple[
     Callable[[IO[bytes], str | bytes], "ImageFile"], Callable[[bytes], bool | str] | None
 ]
 """How to open a stream, and a test of its first 16 bytes (a text says why it cannot be opened)."""
-
-
-def is_candidate(name: str) -> bool:
-    """Return whether a file of this name is worth opening as a picture."""
-    stem, dot, extension = name.rpartition(".")
-    return stem != "" and dot + extension.lower() in EXTENSIONS
 
 
 @cache
@@ -63,6 +51,15 @@ def openers() -> dict[str, Opener]:
     Image.init()
     pillow_heif.register_heif_opener()
     return {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
+
+
+def use_one_thread() -> None:
+    """Have every decoder work in the thread that calls it, for the whole process."""
+    import pillow_heif
+    from PIL import AvifImagePlugin
+
+    pillow_heif.options.DECODE_THREADS = 1
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def decoder_version() -> str:

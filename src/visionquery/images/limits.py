@@ -10,10 +10,12 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "check_bytes", "check_pixels"]
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The largest picture that is taken: `max_pixels` is width × height as its header says,
-    `max_bytes` the size of the file. The defaults admit the 200-megapixel pictures of phones."""
+    `max_bytes` the size of the file, `seconds` how long decoding it may take. The defaults admit
+    the 200-megapixel pictures of phones."""
 
     max_pixels: int = 250_000_000
     max_bytes: int = 512 * 2**20
+    seconds: float = 60.0
 
 
 DEFAULT_LIMITS = Limits()

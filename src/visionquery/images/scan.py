@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionquery.images.formats import is_candidate
 from visionquery.images.ignore import Rules, is_ignored, read_rules
+from visionquery.images.kinds import is_candidate
 
 __all__ = ["FoundFile", "Unreachable", "is_passed_over", "reason_of", "scan"]
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from visionquery.errors import InputError
-from visionquery.images.decode import decode, read
+from visionquery.images.content import Content, load
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.images.quiet import without_pillow_warnings
+from visionquery.images.workers import decode
 from visionquery.types import Pixels
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ def thumbnail(path: Path, *, width: int, height: int) -> Pixels:
 
     Raises ImageError for a file that is no usable picture.
     """
-    data = read(path)
-    return np.asarray(_fitted(data, width, height, limits=DEFAULT_LIMITS, may_grow=True))
+    content = load(path, limits=DEFAULT_LIMITS)
+    return np.asarray(_fitted(content, width, height, limits=DEFAULT_LIMITS, may_grow=True))
 
 
-def encoded_thumbnail(data: bytes, *, side: int, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def encoded_thumbnail(
+    content: Content, *, side: int, limits: Limits = DEFAULT_LIMITS
+) -> bytes:
     """Return a picture as WebP, fitted into side × side pixels and never enlarged: upright, and
     without anything that the file says of itself.
 
@@ -53,16 +56,18 @@ def encoded_thumbnail(data: bytes, *, side: int, limits: Limits = DEFAULT_LIMITS
     if not 1 <= side <= _LONGEST_SIDE:
         raise InputError(f"A thumbnail has a side of 1 to {_LONGEST_SIDE:,} pixels, not {side}.")
     stream = io.BytesIO()
-    picture = _fitted(data, side, side, limits=limits, may_grow=False)
+    picture = _fitted(content, side, side, limits=limits, may_grow=False)
     picture.save(stream, "WEBP", quality=_QUALITY, method=_METHOD)
     return stream.getvalue()
 
 
-def _fitted(data: bytes, width: int, height: int, *, limits: Limits, may_grow: bool) -> "Image":
+def _fitted(
+    content: Content, width: int, height: int, *, limits: Limits, may_grow: bool
+) -> "Image":
     from PIL import Image
 
-    least = ceil(_CRISP * max(width, height) * _shape(data))
-    decoded = decode(data, min_side=least, limits=limits)
+    least = ceil(_CRISP * max(width, height) * _shape(content.data))
+    decoded = decode(content, min_side=least, limits=limits)
     facts = decoded.facts
     scale = min(width / facts.width, height / facts.height)
     if not may_grow:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from visionquery.images import decode
+from visionquery.images import workers
+from visionquery.images.content import Content
 from visionquery.images.limits import Limits
 from visionquery.images.ocr import MIN_SIDE, TextReader
 from visionquery.images.text import clean
@@ -122,11 +123,11 @@ def read_texts(
     )
 
 
-def _reading(reader: TextReader, limits: Limits) -> Callable[[ImageRecord, bytes], _Read]:
+def _reading(reader: TextReader, limits: Limits) -> Callable[[ImageRecord, Content], _Read]:
     """Return what reads an image, of its record and content."""
 
-    def read(record: ImageRecord, data: bytes) -> _Read:
-        picture = decode.decode(data, min_side=MIN_SIDE, limits=limits)
+    def read(record: ImageRecord, content: Content) -> _Read:
+        picture = workers.decode(content, min_side=MIN_SIDE, limits=limits)
         text = clean(reader.read(picture.pixels), max_chars=_MAX_CHARS)
         return _Read(record.row, text or "")
 

@@ -6,31 +6,40 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from visionquery.images.content import Content
 from visionquery.types import Facts, Vector
 
-__all__ = ["Encoded", "Failed", "Known", "Loaded", "Outcome", "Ready"]
+__all__ = ["Encoded", "Failed", "Known", "Loaded", "Outcome", "Ready", "Several"]
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[Item]):
-    """The bytes of an item's file, and the id of the image they are."""
+    """What there is to decode of an item's file."""
 
     item: Item
-    data: bytes
-    image_id: str
+    content: Content
     read_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(Generic[Item]):
-    """An item that gave no usable picture. `image_id` is None when not even its bytes were had,
-    which may pass; otherwise the verdict holds until the file changes."""
+    """An item that gave no usable picture. Where that `may_pass`, as when its bytes were not had,
+    it is worth trying again; otherwise the verdict holds until the file changes. `image_id` is
+    "" where it is not known."""
 
     item: Item
     reason: str
-    image_id: str | None
+    image_id: str = ""
+    may_pass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Generic[Item]):
+    """An item whose file holds several pictures, each an item of its own."""
+
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from visionquery.errors import ImageError
-from visionquery.images import decode
+from visionquery.images import workers as decoders
 from visionquery.images.limits import Limits
 from visionquery.indexing.bounds import Bounds
 from visionquery.indexing.encoding import Encoding
-from visionquery.indexing.outcomes import Failed, Known, Loaded, Outcome, Ready
+from visionquery.indexing.outcomes import Failed, Known, Loaded, Outcome, Ready, Several
 from visionquery.indexing.reading import Reading, reading_pool
 from visionquery.indexing.workers import Room, Workers
 from visionquery.models.encoder import Encoder
@@ -34,7 +34,7 @@ _Decoding = Future[Ready[Item] | Failed[Item] | Known[Item]]
 def flow(
     items: Iterable[Item],
     *,
-    read: Callable[[Item], Loaded[Item] | Failed[Item]],
+    read: Callable[[Item], Loaded[Item] | Failed[Item] | Several[Item]],
     weigh: Callable[[Item], int],
     is_stored: Callable[[str], bool],
     encoder: Encoder,
@@ -44,10 +44,11 @@ def flow(
 ) -> Generator[Outcome[Item], None, None]:
     """Yield the outcome of every item, in order. Close the generator to stop.
 
-    `read` gets the content of an item's file, in threads of its own, and `weigh` says how many
-    bytes it is about to be; `threads` decode and encode. `is_stored(image_id)` is asked in the
-    calling thread. Of several items with one content only the first is decoded; if that fails, so
-    do the others. No more than `bounds` is held. Raises ModelError when the encoder does not work.
+    `read` gets the content of an item's file, in threads of its own, or the items that its file
+    holds, which come in its place; `weigh` says how many bytes a content is about to be; `threads`
+    decode, each by a process of its own, and encode. `is_stored(image_id)` is asked in the calling
+    thread. Of several items with one content only the first is decoded; if that fails, so do the
+    others. No more than `bounds` is held. Raises ModelError when the encoder does not work.
     """
     woken, files, rasters = threading.Event(), Room(bounds.files), Room(bounds.rasters)
     sort_out = _sorting(is_stored)
@@ -115,9 +116,10 @@ def _sorting(
     def sort_out(content: Loaded[Item] | Failed[Item]) -> Loaded[Item] | Failed[Item] | Known[Item]:
         if isinstance(content, Failed):
             return content
-        if content.image_id in seen or is_stored(content.image_id):
-            return Known(content.item, content.image_id, content.read_seconds)
-        seen.add(content.image_id)
+        image_id = content.content.image_id
+        if image_id in seen or is_stored(image_id):
+            return Known(content.item, image_id, content.read_seconds)
+        seen.add(image_id)
         return content
 
     return sort_out
@@ -126,25 +128,23 @@ def _sorting(
 def _decoded(
     loaded: Loaded[Item], encoder: Encoder, limits: Limits, rasters: Room
 ) -> Ready[Item] | Failed[Item]:
-    started = time.perf_counter()
+    started, image_id = time.perf_counter(), loaded.content.image_id
     try:
         with rasters.claiming() as claim:
-            picture = decode.decode(
-                loaded.data, min_side=2 * encoder.image_side, limits=limits, before_pixels=claim
+            picture = decoders.decode(
+                loaded.content, min_side=2 * encoder.image_side, limits=limits, before_pixels=claim
             )
             prepared = encoder.prepare(picture)
     except ImageError as error:
-        return Failed(loaded.item, str(error), loaded.image_id)
+        return Failed(loaded.item, str(error), image_id)
     seconds = time.perf_counter() - started
-    return Ready(
-        loaded.item, loaded.image_id, picture.facts, prepared, loaded.read_seconds, seconds
-    )
+    return Ready(loaded.item, image_id, picture.facts, prepared, loaded.read_seconds, seconds)
 
 
 def _fail_alike(outcomes: Iterable[Outcome[Item]]) -> Iterator[Outcome[Item]]:
     reasons: dict[str, str] = {}
     for outcome in outcomes:
-        if isinstance(outcome, Failed) and outcome.image_id is not None:
+        if isinstance(outcome, Failed) and outcome.image_id:
             reasons[outcome.image_id] = outcome.reason
         if isinstance(outcome, Known) and outcome.image_id in reasons:
             yield Failed(outcome.item, reasons[outcome.image_id], outcome.image_id)

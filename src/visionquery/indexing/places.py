@@ -74,7 +74,7 @@ def holds(store: Store, place: Path) -> bool:
 def check_places(places: Sequence[Path], *, is_known: Callable[[Path], bool]) -> None:
     """Raise InputError for a place that cannot be indexed: one that is not there and not known
     from before, and a file that is no picture by its name."""
-    from visionquery.images.formats import is_candidate
+    from visionquery.images.kinds import is_candidate
 
     for place in places:
         kind = _kind(place)

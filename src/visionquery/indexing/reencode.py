@@ -159,8 +159,8 @@ def _read(
     started = time.perf_counter()
     found = content_of(record, limits=limits)
     if found is None:
-        return Failed(record, "no file has it", None)
-    return Loaded(record, found[1], record.image_id, time.perf_counter() - started)
+        return Failed(record, "no file has it", may_pass=True)
+    return Loaded(record, found[1], time.perf_counter() - started)
 
 
 def _batches(
@@ -173,7 +173,7 @@ def _batches(
         if isinstance(outcome, Encoded):
             batch.append(outcome)
         elif isinstance(outcome, Failed):
-            problem = None if outcome.image_id is None else outcome.reason
+            problem = None if outcome.may_pass else outcome.reason
             run.left.append(Left(outcome.item, problem))
         if len(batch) == _IMAGES_PER_WRITE:
             yield batch

@@ -7,10 +7,12 @@ __all__ = ["IndexReport", "Progress", "Skipped", "Stages"]
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or folder that could not be indexed, and why, for a person."""
+    """A file or folder that could not be indexed, and why, for a person; of a file that holds
+    several pictures the `fragment` that could not."""
 
     path: str
     reason: str
+    fragment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from visionquery.errors import ImageError
-from visionquery.images import decode
+from visionquery.images.content import Content, load
 from visionquery.images.limits import Limits
 from visionquery.indexing.ahead import ordered_map
 from visionquery.indexing.places import is_there
@@ -33,7 +33,7 @@ class Left:
 def taken(
     store: Store,
     rows: Sequence[int],
-    work: Callable[[ImageRecord, bytes], Result],
+    work: Callable[[ImageRecord, Content], Result],
     *,
     limits: Limits,
     threads: int,
@@ -59,13 +59,13 @@ def taken(
         yield from ordered_map(pool, take, _records(store, rows), ahead=ahead)
 
 
-def content_of(record: ImageRecord, *, limits: Limits) -> tuple[str, bytes] | None:
+def content_of(record: ImageRecord, *, limits: Limits) -> tuple[str, Content] | None:
     """Return the path and content of the first file that still holds an image; None when none
     does."""
     for path in record.paths:
-        data = _content(path, record, limits)
-        if data is not None:
-            return path, data
+        content = _content(path, record, limits)
+        if content is not None:
+            return path, content
     return None
 
 
@@ -111,9 +111,12 @@ def _records(store: Store, rows: Sequence[int]) -> Iterator[ImageRecord]:
         yield from store.records(rows[start : start + _RECORDS_AT_ONCE])
 
 
-def _content(path: str, record: ImageRecord, limits: Limits) -> bytes | None:
+def _content(path: str, record: ImageRecord, limits: Limits) -> Content | None:
+    """Read what a path holds. A part that the decoder reads for itself is compared only then."""
+    fragment = record.fragments.get(path, "")
     try:
-        data = decode.read(Path(path), limits=limits)
-    except ImageError:
+        content = load(Path(path), fragment, known_id=record.image_id, limits=limits)
+        is_there = content.path is None or Path(path).is_file()
+    except (ImageError, OSError):
         return None
-    return data if decode.image_id(data) == record.image_id else None
+    return content if is_there and content.image_id == record.image_id else None

@@ -31,6 +31,11 @@ class Room:
             self.taken += size_bytes if fits else 0
             return fits
 
+    def exceed(self, size_bytes: int) -> None:
+        """Take room that there may not be, for the one thing without which nothing goes on."""
+        with self._changed:
+            self.taken += size_bytes
+
     def give(self, size_bytes: int) -> None:
         """Give back what was taken."""
         with self._changed:
@@ -39,13 +44,15 @@ class Room:
 
     @contextmanager
     def claiming(self) -> Iterator[Callable[[int], None]]:
-        """Give a function that waits for room, to be called once at most (who has a part and
-        waits for more could wait for ever); the room is given back on leaving."""
+        """Give a function that waits for room; called again, it first gives back what it had (who
+        has a part and waits for more could wait for ever). On leaving all is given back."""
         claimed = 0
 
         def claim(size_bytes: int) -> None:
             nonlocal claimed
+            self.give(claimed)  # what is done a second time begins anew
             with self._changed:
+                claimed = 0
                 while self.taken and self.taken + size_bytes > self.most:
                     self._changed.wait()
                 self.taken += size_bytes

@@ -3,7 +3,9 @@
 from pathlib import PurePath
 from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
+
+from visionquery.images.content import Content
 
 __all__ = ["original_response"]
 
@@ -14,6 +16,12 @@ _TYPES = {
     "HEIF": "image/heif",
     "JPEG": "image/jpeg",
     "JPEG2000": "image/jp2",
+    "AVI": "video/x-msvideo",
+    "MKV": "video/x-matroska",
+    "MOV": "video/quicktime",
+    "MP4": "video/mp4",
+    "PDF": "application/pdf",
+    "WEBM": "video/webm",
     "PNG": "image/png",
     "TIFF": "image/tiff",
     "WEBP": "image/webp",
@@ -21,14 +29,19 @@ _TYPES = {
 """By format as it was decoded, never by a file's name. What is not here becomes a file to keep."""
 
 
-def original_response(path: str, data: bytes, format_name: str, *, download: bool) -> Response:
-    """Return a file's bytes, as a picture to look at or a file to keep under its own name."""
+def original_response(
+    path: str, content: Content, format_name: str, *, download: bool
+) -> Response:
+    """Return a file's bytes, as a picture to look at or a file to keep under its own name; of a
+    part of a larger file, such as a moment of a video, the file, any range of it."""
     kind = _TYPES.get(format_name.upper(), "application/octet-stream")
     way = "attachment" if download or kind == "application/octet-stream" else "inline"
-    name = quote(PurePath(path).name.encode("utf-8", "replace"), safe="")
+    name = quote(PurePath(content.name or path).name.encode("utf-8", "replace"), safe="")
     headers = {
         "Content-Disposition": f"{way}; filename*=UTF-8''{name}",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cache-Control": "private, no-cache",
     }
-    return Response(data, headers=headers, media_type=kind)
+    if content.path is not None:
+        return FileResponse(content.path, headers=headers, media_type=kind)
+    return Response(content.data, headers=headers, media_type=kind)

@@ -149,9 +149,9 @@ async def thumbnail(
 
 
 def _painted(context: Context, image_id: str, side: int) -> bytes:
-    _, data = context.library.original(image_id)
+    _, found = context.library.original(image_id)
     context.metrics.thumbnails.inc()
-    return encoded_thumbnail(data, side=side)
+    return encoded_thumbnail(found, side=side)
 
 
 async def original_file(
@@ -163,8 +163,8 @@ async def original_file(
     """Return the file of an image as it lies in its folder, if it is still what was indexed."""
 
     def work() -> Response:
-        path, data = context.library.original(image_id)
+        path, found = context.library.original(image_id)
         kind = context.library.image(image_id).facts.format
-        return original_response(path, data, kind, download=download)
+        return original_response(path, found, kind, download=download)
 
     return await context.painters.run(request, work)

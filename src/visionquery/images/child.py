@@ -1,0 +1,103 @@
+"""One decoding process, seen from its parent: started, asked, and ended when it takes too long."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from io import FileIO
+from typing import cast
+
+from visionquery.images.messages import Head, MessageError, receive, send
+
+__all__ = ["Child", "ChildEndedError"]
+
+_PROGRAM = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from visionquery.images.worker import serve
+serve()
+"""
+_PIPE_BYTES = 1 << 20
+"""Room in a pipe, where the system lets it be chosen: the usual 64 KiB make both sides wait."""
+
+_SET_PIPE_SIZE = 1031
+"""F_SETPIPE_SZ, which `fcntl` has a name for on Linux alone."""
+
+
+class ChildEndedError(Exception):
+    """A process ended over a request: with an exit `code` (below 0 a signal), `late` if it was
+    ended for taking too long."""
+
+    def __init__(self, code: int, *, late: bool) -> None:
+        super().__init__(code)
+        self.code, self.late = code, late
+
+    @property
+    def counts(self) -> bool:
+        """Whether the request had to do with it: an idle process ends by itself, with code 0."""
+        return self.late or self.code != 0
+
+
+class Child:
+    """A process that decodes. For one thread at a time."""
+
+    def __init__(self) -> None:
+        """Start it; that takes a while, but the first request can be sent at once."""
+        options = ["-S", "-E", *(["-B"] if sys.dont_write_bytecode else [])]
+        paths = json.dumps([os.path.abspath(place) for place in sys.path])  # noqa: PTH100
+        self._process = subprocess.Popen(
+            [sys.executable, *options, "-c", _PROGRAM, paths],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env=os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self._requests = cast(FileIO, self._process.stdin)
+        self._answers = cast(FileIO, self._process.stdout)
+        for pipe in (self._requests, self._answers):
+            _widen(pipe)
+
+    def ask(
+        self, request: Head, body: bytes = b"", *, seconds: float, most_bytes: int
+    ) -> tuple[Head, bytearray]:
+        """Return the answer to a request. Raises ChildEndedError when none comes, within so many
+        seconds or at all; the process is gone then."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            send(self._requests, request, body)
+            return receive(self._answers, most_bytes=most_bytes)
+        except (MessageError, OSError) as error:
+            code = self.close()
+            raise ChildEndedError(code, late=late.is_set()) from error
+        finally:
+            timer.cancel()
+
+    def close(self) -> int:
+        """End the process, if it has not ended, and return its exit code."""
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.01)
+        self._process.kill()
+        code = self._process.wait()
+        self._answers.close()
+        return code
+
+
+def _widen(pipe: FileIO) -> None:
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, _SET_PIPE_SIZE, _PIPE_BYTES)

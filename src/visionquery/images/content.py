@@ -1,0 +1,119 @@
+"""What there is to decode: the content of a file, or the part of one that is a picture of its own.
+
+A file that holds several pictures has **fragments**, each the name of one: `t=12.48` (a moment of a
+video, in seconds), `page=3`, `member=a/b.jpg` (of an archive). An image is its content there too:
+a member its bytes, a key frame its packet, a page the whole file and its number.
+"""
+
+import hashlib
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionquery.errors import ImageUnavailableError
+from visionquery.images.kinds import HEAD_BYTES, is_picture_name, kind_of
+from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_bytes
+from visionquery.images.scan import reason_of
+
+__all__ = ["Content", "Part", "image_id", "load", "of_bytes", "part_id", "read", "take"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a decoder is given: the bytes of a picture, or else the `path` of a file that it reads
+    for itself and the `fragment` that is meant. `name` is the file's, or the member's."""
+
+    image_id: str
+    name: str
+    data: bytes = b""
+    path: Path | None = None
+    fragment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A picture in a file of several. `image_id` is "" where only reading it tells."""
+
+    fragment: str
+    image_id: str
+    size_bytes: int
+
+
+def image_id(data: bytes) -> str:
+    """Return the identity of a file's content: 32 hexadecimal digits of BLAKE2b."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def part_id(file_id: str, fragment: str) -> str:
+    """Return the identity of a part that has no bytes of its own, of a file's and its name."""
+    return image_id(f"{file_id}#{fragment}".encode("utf-8", "surrogatepass"))
+
+
+def read(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Return the bytes of a picture file.
+
+    Raises ImageTooLargeError above `limits.max_bytes`, before anything is read, and
+    ImageUnavailableError when the file is not there, not regular or not readable.
+    """
+    try:
+        check_bytes(_checked_size(path), limits)
+        with path.open("rb") as file:
+            data = file.read(limits.max_bytes + 1)
+    except OSError as error:
+        raise ImageUnavailableError(f"it cannot be read: {reason_of(error)}") from error
+    except ValueError as error:  # a NUL character, which no file's name can hold
+        raise ImageUnavailableError("it cannot be read: this is no name of a file") from error
+    check_bytes(len(data), limits)
+    return data
+
+
+def of_bytes(data: bytes, name: str = "") -> Content:
+    """Return the content that some bytes are."""
+    return Content(image_id(data), name, data)
+
+
+def load(path: Path, fragment: str = "", *, known_id: str = "", limits: Limits) -> Content:
+    """Return a picture's content: read it, or, of a part that the decoder reads for itself, take
+    `known_id` for what it is. Raises ImageError as `read` does."""
+    if fragment.startswith("member="):
+        from visionquery.images.archives import read_member
+
+        name = fragment.removeprefix("member=")
+        return of_bytes(read_member(path, name, limits), name)
+    if fragment:
+        return Content(known_id, path.name, path=path, fragment=fragment)
+    return of_bytes(read(path, limits=limits), path.name)
+
+
+def take(
+    path: Path, *, list_parts: Callable[[Path], list[Part]], limits: Limits
+) -> Content | list[Part]:
+    """Return what a file is by its content: a picture, which may be none, or the parts that it has.
+
+    `list_parts` looks into files that only a decoder can look into; an empty list is that of a
+    single picture. Raises ImageError for a file that cannot be read, or that holds no picture.
+    """
+    try:
+        size_bytes = _checked_size(path)
+        with path.open("rb") as file:
+            kind = kind_of(file.read(HEAD_BYTES), path.name)
+    except OSError as error:
+        raise ImageUnavailableError(f"it cannot be read: {reason_of(error)}") from error
+    if kind == "archive":
+        from visionquery.images.archives import members
+
+        found = members(path, limits)
+        return [Part(f"member={each.name}", "", each.size_bytes) for each in found]
+    if kind in ("video", "pdf", "tiff") and (parts := list_parts(path)):
+        return parts
+    if not is_picture_name(path.name):  # its size was not reckoned with
+        return [Part("", "", size_bytes)]
+    return load(path, limits=limits)
+
+
+def _checked_size(path: Path) -> int:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageUnavailableError("it cannot be read: it is not a regular file")
+    return status.st_size

@@ -1,0 +1,181 @@
+"""Decoding in processes of their own, which a hostile file may kill, stall or bloat.
+
+Safe to call from many threads: each has a process while it decodes. A process is started when
+none is idle, serves one call after another, and ends by itself when it has had nothing to do for a
+while. Memory: a process may take 256 MiB beyond its start, and twice what the pixels of its picture
+need (Linux holds it to that; elsewhere only the limits on pixels and bytes do).
+"""
+
+import atexit
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import cache
+from math import ceil
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from visionquery import errors
+from visionquery.errors import ImageError, UnreadableImageError
+from visionquery.images.child import Child, ChildEndedError
+from visionquery.images.content import Content, Part
+from visionquery.images.limits import DEFAULT_LIMITS, Limits
+from visionquery.images.messages import Head
+from visionquery.query.ast import Box
+from visionquery.types import Decoded, Facts
+
+__all__ = ["close", "decode", "decode_part", "list_parts"]
+
+_TRIES = 2
+_BYTES_PER_PIXEL = 3
+
+BeforePixels = Callable[[int], None]
+
+
+def decode(
+    content: Content,
+    *,
+    min_side: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    before_pixels: Callable[[int], None] | None = None,
+) -> Decoded:
+    """Decode a picture as `images.decode` does, in a process of its own.
+
+    `before_pixels` is called once at most in one try, with the bytes that decoding is about to
+    take. A content that ends its process twice (it takes longer than `limits.seconds`, or breaks a
+    decoder) is refused as others are. Raises ImageTooLargeError and UnreadableImageError.
+    """
+    request = {
+        "do": "decode",
+        "min_side": min_side,
+        "name": content.name,
+        "path": None if content.path is None else str(content.path),
+        "fragment": content.fragment,
+        "image_id": content.image_id,
+        "limits": asdict(limits),
+    }
+    answer, pixels = _asked(request, content.data, limits, before_pixels)
+    facts = cast(dict[str, Any], answer["facts"])
+    shape = cast(list[int], answer["shape"])
+    known = Facts(**(facts | {"keywords": tuple(facts["keywords"])}))
+    return Decoded(np.frombuffer(pixels, np.uint8).reshape(shape), known)
+
+
+def list_parts(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> list[Part]:
+    """Return the parts of a file that holds several pictures, as `parts.listed` does, in a process
+    of its own."""
+    request = {"do": "list", "path": str(path), "limits": asdict(limits)}
+    answer, _ = _asked(request, b"", limits, None)
+    return [Part(**part) for part in cast(list[dict[str, Any]], answer["parts"])]
+
+
+def decode_part(
+    content: Content, box: Box, *, min_side: int, limits: Limits = DEFAULT_LIMITS
+) -> Decoded:
+    """Decode a part of a picture, at least one pixel of it; its facts tell the part's own size.
+
+    The result may be smaller than the part as long as both of its sides are >= `min_side`
+    (pixels, >= 1). Raises as `decode` does.
+    """
+    least = ceil(min_side * 100 / min(box.width, box.height))
+    whole = decode(content, min_side=least, limits=limits)
+    height, width = whole.pixels.shape[:2]
+    left, right = _span(box.left, box.width, width)
+    top, bottom = _span(box.top, box.height, height)
+    across = _span(box.left, box.width, whole.facts.width)
+    down = _span(box.top, box.height, whole.facts.height)
+    facts = replace(whole.facts, width=across[1] - across[0], height=down[1] - down[0])
+    return Decoded(whole.pixels[top:bottom, left:right].copy(), facts)
+
+
+def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
+    """Return where a stretch, in percent of a side of some pixels, starts and ends in it."""
+    first = min(int(start * pixels / 100 + 0.5), pixels - 1)
+    end = min(int((start + length) * pixels / 100 + 0.5), pixels)
+    return first, max(end, first + 1)
+
+
+def close() -> None:
+    """End the processes that are idle."""
+    with _changing:
+        children = list(_idle)
+        _idle.clear()
+    for child in children:
+        child.close()
+
+
+_idle: list[Child] = []
+_changing = threading.Lock()
+
+
+@contextmanager
+def _child() -> Iterator[Child]:
+    """Give a process to this thread; it is idle again afterwards, unless something was raised."""
+    with _changing:
+        child = _idle.pop() if _idle else None
+    if child is None:
+        _keep_tidy()
+        child = Child()
+    try:
+        yield child
+    except BaseException:  # what it says next would be taken for the answer to another request
+        child.close()
+        raise
+    with _changing:
+        _idle.append(child)
+
+
+def _after_fork() -> None:
+    """The processes are those of the parent, which goes on using their pipes."""
+    global _changing
+    _changing = threading.Lock()
+    _idle.clear()
+
+
+@cache
+def _keep_tidy() -> None:
+    atexit.register(close)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _asked(
+    request: Head, data: bytes, limits: Limits, before_pixels: BeforePixels | None
+) -> tuple[Head, bytearray]:
+    """Have a request answered, once more by another process where one ends over it."""
+    tries = 0
+    while True:
+        try:
+            answer, body = _answer(request, data, limits, before_pixels)
+        except ChildEndedError as end:
+            tries += end.counts
+            if tries == _TRIES:
+                raise UnreadableImageError(_why(end, limits)) from end
+            continue
+        if "error" in answer:
+            kind: type[ImageError] = getattr(errors, str(answer["error"]))
+            raise kind(str(answer["message"]))
+        return answer, body
+
+
+def _answer(
+    request: Head, data: bytes, limits: Limits, before_pixels: BeforePixels | None
+) -> tuple[Head, bytearray]:
+    seconds, most = limits.seconds, _BYTES_PER_PIXEL * limits.max_pixels
+    with _child() as child:
+        answer, body = child.ask(request, data, seconds=seconds, most_bytes=most)
+        while "claim" in answer:
+            if before_pixels is not None:
+                before_pixels(int(cast(int, answer["claim"])))  # Waiting for room is not counted.
+            answer, body = child.ask({}, seconds=seconds, most_bytes=most)
+        return answer, body
+
+
+def _why(end: ChildEndedError, limits: Limits) -> str:
+    if end.late:
+        return f"not a picture that can be read: decoding it takes more than {limits.seconds:g} s"
+    return "not a picture that can be read: the decoder of its format breaks down over it"
