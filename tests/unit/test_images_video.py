@@ -98,14 +98,12 @@ def is_close(colour: Iterable[int], wanted: Iterable[int], tolerance: int = 12) 
         ("a.mpg", "mpeg2video", "MPEG"),
         ("a.flv", "flv", "FLV"),
         ("a.wmv", "wmv2", "WMV"),
-        ("a.ogv", "libtheora", "OGG"),
+        ("a.ogv", "libvpx", "OGG"),
     ],
 )
 def test_every_container_gives_its_frames(
     tmp_path: Path, name: str, codec: str, form: str
 ) -> None:
-    if codec not in av.codecs_available:
-        pytest.skip(f"this build has no {codec}")
     source = film(tmp_path / name, codec)
     found = key_frames(source)
     times = [float(frame.fragment.removeprefix("t=")) for frame in found]
