@@ -18,6 +18,7 @@ from visionquery.errors import ImageError, ImageTooLargeError, UnreadableImageEr
 from visionquery.images.colour import shrink, to_rgb
 from visionquery.images.exif import orientation
 from visionquery.images.formats import openers
+from visionquery.images.frames import choose
 from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_bytes, check_pixels
 from visionquery.images.metadata import read_exif, read_facts
 from visionquery.images.quiet import without_pillow_warnings
@@ -48,11 +49,15 @@ _LEAST_SHOWN = 0.25
 def decode(
     data: bytes,
     *,
+    page: int = 1,
     min_side: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     before_pixels: Callable[[int], None] | None = None,
 ) -> Decoded:
-    """Decode a picture: its first frame, upright, as RGB on white.
+    """Decode a picture: one page or frame of it, upright, as RGB on white.
+
+    `page` counts from 1, and only TIFF files have more than one. Of an animation the frame that
+    `frames.choose` takes is decoded.
 
     With `min_side` (pixels, >= 1) the result may be smaller than the picture as long as both of
     its sides are >= `min_side`; None asks for every pixel. `before_pixels` is called once, with the
@@ -62,7 +67,7 @@ def decode(
     check_bytes(len(data), limits)
     try:
         with without_pillow_warnings():
-            return _decode(data, min_side, limits, before_pixels)
+            return _decode(data, page, min_side, limits, before_pixels)
     except ImageError:
         raise
     except Exception as error:  # decoders of hostile bytes raise anything at all
@@ -71,17 +76,18 @@ def decode(
 
 def _decode(
     data: bytes,
+    page: int,
     min_side: int | None,
     limits: Limits,
     before_pixels: Callable[[int], None] | None,
 ) -> Decoded:
-    picture = _open(data)
+    picture = _at_page(_open(data), page)
     check_pixels(*picture.size, limits)
     size = picture.size
     _draft(picture, min_side)
     if before_pixels is not None:
         before_pixels(_bytes_needed(picture, size))
-    picture, is_whole = _load(picture, data, min_side)
+    picture, is_whole = _load(choose(picture, lambda: _open(data)), data, min_side)
     if picture.format not in _JPEG:  # some containers state a size that the picture then lacks
         size = picture.size
         check_pixels(*size, limits)
@@ -101,6 +107,19 @@ def _bytes_needed(picture: "ImageFile", size: tuple[int, int]) -> int:
     if picture.info.get("progressive"):  # its coefficients are kept whole until the last scan
         needed += _BYTES_PER_COEFFICIENTS * size[0] * size[1]
     return needed
+
+
+def _at_page(picture: "ImageFile", page: int) -> "ImageFile":
+    if page == 1:
+        return picture
+    missing = UnreadableImageError(f"the file has no page {page}")
+    if page < 1 or picture.format != "TIFF":
+        raise missing
+    try:
+        picture.seek(page - 1)
+    except EOFError as error:
+        raise missing from error
+    return picture
 
 
 def _open(data: bytes) -> "ImageFile":

@@ -15,7 +15,7 @@ from visionquery.images.text import Words, clean, from_bytes
 if TYPE_CHECKING:
     from PIL.Image import Exif
 
-__all__ = ["camera", "date_time", "orientation", "place", "taken_at", "words"]
+__all__ = ["camera", "camera_name", "date_time", "orientation", "place", "taken_at", "words"]
 
 _MAKE, _MODEL, _ORIENTATION = 0x010F, 0x0110, 0x0112
 _DATE_TIME, _DESCRIPTION = 0x0132, 0x010E
@@ -40,7 +40,11 @@ def orientation(exif: "Exif") -> int:
 
 def camera(exif: "Exif") -> str | None:
     """Return "Make Model" without saying the make twice."""
-    make, model = _text(exif.get(_MAKE)), _text(exif.get(_MODEL))
+    return camera_name(_text(exif.get(_MAKE)), _text(exif.get(_MODEL)))
+
+
+def camera_name(make: str | None, model: str | None) -> str | None:
+    """Return "Make Model" without saying the make twice, None when both are empty or None."""
     if make and model and model.casefold().startswith(make.split()[0].casefold()):
         make = None
     return clean(" ".join(part for part in (make, model) if part), max_chars=100)
