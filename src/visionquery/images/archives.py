@@ -18,16 +18,11 @@ from typing import IO
 from zipfile import ZipFile, ZipInfo
 
 from visionquery.errors import UnreadableImageError
-from visionquery.images.formats import is_candidate
 from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_bytes
 from visionquery.images.scan import is_passed_over, reason_of
 
-__all__ = ["EXTENSIONS", "Member", "looks_zip", "members", "read_member"]
+__all__ = ["Member", "members", "read_member"]
 
-EXTENSIONS = frozenset({".zip", ".cbz"})
-"""Documents and programs are zip archives too, but no archives of pictures."""
-
-_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 _MAX_MEMBERS = 10_000
 _MAX_LIST_BYTES = 4 * 2**20
 """Of the list of members, the only thing zipfile reads at once: 46 bytes and a name for each."""
@@ -62,15 +57,11 @@ class _Careful(io.BufferedReader):
         return found
 
 
-def looks_zip(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is a zip archive of any kind."""
-    return head.startswith(_MARKS)
-
-
-def members(path: Path, *, is_picture: Callable[[str], bool] = is_candidate) -> list[Member]:
+def members(path: Path, *, is_picture: Callable[[str], bool]) -> list[Member]:
     """Return the pictures in an archive in the natural order of their names, 2 before 10.
 
-    Archives inside it, hidden members and what systems add are left out. A member that cannot be
+    `is_picture` is asked for the last part of each name. Hidden members and what systems add are
+    left out. A member that cannot be
     read is listed too: `read_member` says why. Raises UnreadableImageError for a file that is no
     archive, and for one with more than 10,000 pictures.
     """
@@ -84,7 +75,7 @@ def members(path: Path, *, is_picture: Callable[[str], bool] = is_candidate) -> 
     return [Member(info.filename, info.file_size) for info in ordered]
 
 
-def read_member(path: Path, name: str, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def read_member(path: Path, name: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return the content of one member, the last one where several have the name.
 
     Raises ImageTooLargeError above `limits.max_bytes`, as soon as that is known, and
@@ -131,7 +122,7 @@ def _is_shown(info: ZipInfo, is_picture: Callable[[str], bool]) -> bool:
     parts = [part for part in _parts(info.filename) if part not in ("", ".", "..")]
     if not parts or info.filename[-1] in "/\\" or any(map(is_passed_over, parts)):
         return False
-    return is_picture(parts[-1]) and Path(parts[-1]).suffix.lower() not in EXTENSIONS
+    return is_picture(parts[-1])
 
 
 def _parts(name: str) -> list[str]:
