@@ -1,12 +1,16 @@
-"""Words and dates from IPTC-IIM records and XMP packets.
+"""Words, dates, cameras and places from IPTC-IIM records and XMP packets.
 
 Sources: IPTC-IIM 4.2 chapters 3 and 6 (records, data sets), Adobe XMP specification part 1
-(serialization as RDF/XML) and part 2 (Dublin Core, photoshop, xmp and exif namespaces).
+(serialization as RDF/XML) and part 2 (Dublin Core, photoshop, xmp, exif and tiff namespaces; a
+GPSCoordinate is "45,26,30N" or "45,26.5N"). Programs keep hierarchies of keywords in namespaces
+of their own.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from visionquery.images.exif import camera_name, place_of
 from visionquery.images.text import Words, from_bytes
 
 if TYPE_CHECKING:
@@ -18,14 +22,35 @@ _MAX_XMP_BYTES = 1 << 20
 _MAX_RECORDS = 2000
 _UTF8_MARK = b"\x1b%G"
 
-_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-_DC = "{http://purl.org/dc/elements/1.1/}"
+_ITEM = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_EXIF = "{http://ns.adobe.com/exif/1.0/}"
+_TIFF = "{http://ns.adobe.com/tiff/1.0/}"
+_PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
+_CAPTIONS = (
+    f"{_DC}description", f"{_DC}title", f"{_PHOTOSHOP}Headline", f"{_TIFF}ImageDescription",
+)  # fmt: skip
+_KEYWORDS = (f"{_DC}subject",)
+_HIERARCHIES = {
+    "{http://ns.adobe.com/lightroom/1.0/}hierarchicalSubject": "|",
+    "{http://www.digikam.org/ns/1.0/}TagsList": "/",
+    "{http://ns.microsoft.com/photo/1.0/}LastKeywordXMP": "/",
+}
+"""Properties whose items are paths of keywords, and what stands between two levels."""
+
 _DATES = (
-    "{http://ns.adobe.com/exif/1.0/}DateTimeOriginal",
-    "{http://ns.adobe.com/photoshop/1.0/}DateCreated",
+    f"{_EXIF}DateTimeOriginal",
+    f"{_PHOTOSHOP}DateCreated",
     "{http://ns.adobe.com/xap/1.0/}CreateDate",
 )
+_CAMERA = (f"{_TIFF}Make", f"{_TIFF}Model")
+_PLACE = (f"{_EXIF}GPSLatitude", f"{_EXIF}GPSLongitude")
+_READ = frozenset({*_CAPTIONS, *_KEYWORDS, *_HIERARCHIES, *_DATES, *_CAMERA, *_PLACE})
+
+_ANGLE = re.compile(r"(\d{1,3}),(\d{1,2}(?:\.\d+)?)(?:,(\d{1,2}(?:\.\d+)?))?([NSEW])", re.ASCII)
+_OWN_TAGS = "darktable"
+"""The top level under which a program notes what it did."""
 
 
 def read_iptc(block: bytes) -> Words:
@@ -75,9 +100,9 @@ def _iptc_dates(days: tuple[str, ...], times: tuple[str, ...]) -> tuple[str, ...
     return (f"{day}T{time[:2]}:{time[2:4]}:{time[4:6]}{time[6:]}", day)
 
 
-def read_xmp(packet: bytes) -> Words:
+def read_xmp(packet: bytes, *, max_bytes: int = _MAX_XMP_BYTES) -> Words:
     """Read an XMP packet; one that is too large, broken or declares entities says nothing."""
-    if not packet or len(packet) > _MAX_XMP_BYTES:
+    if not packet or len(packet) > max_bytes:
         return Words()
     text = _xml_text(packet)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
@@ -85,13 +110,20 @@ def read_xmp(packet: bytes) -> Words:
     from xml.etree import ElementTree
 
     try:
-        root = ElementTree.fromstring(text)
+        found = _properties(ElementTree.fromstring(text))
     except (ElementTree.ParseError, ValueError):
         return Words()
+
+    def all_of(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(text for name in names for text in found.get(name, ()))
+
+    make, model = (next(iter(all_of([name])), None) for name in _CAMERA)
     return Words(
-        captions=(*_items(root, f"{_DC}description"), *_items(root, f"{_DC}title")),
-        keywords=tuple(_items(root, f"{_DC}subject")),
-        dates=tuple(text for name in _DATES for text in _values(root, name)),
+        captions=all_of(_CAPTIONS),
+        keywords=(*all_of(_KEYWORDS), *_levels(found)),
+        dates=all_of(_DATES),
+        camera=camera_name(make, model),
+        place=_place(*(all_of([name]) for name in _PLACE)),
     )
 
 
@@ -102,18 +134,38 @@ def _xml_text(packet: bytes) -> str:
     return text.strip("\ufeff\0 \r\n\t")
 
 
-def _items(root: "Element", name: str) -> list[str]:
-    """Return the texts of a property's list, the default language first."""
-    items = [item for holder in root.iter(name) for item in holder.iter(f"{_RDF}li")]
-    items.sort(key=lambda item: item.get(_LANGUAGE, "x-default") != "x-default")
-    return [item.text for item in items if item.text and item.text.strip()] or list(
-        _values(root, name)
-    )
-
-
-def _values(root: "Element", name: str) -> Iterator[str]:
-    """Return a simple property, written as an element or as an attribute."""
+def _properties(root: "Element") -> dict[str, list[str]]:
+    """Return the values of what is read here, each written as an element or as an attribute."""
+    found: dict[str, list[str]] = {}
     for element in root.iter():
-        text = element.text if element.tag == name else element.get(name)
-        if text and text.strip():
-            yield text
+        if element.tag in _READ:
+            found.setdefault(element.tag, []).extend(_texts(element))
+        for name in _READ.intersection(element.keys()):
+            found.setdefault(name, []).append(element.get(name, ""))
+    return {name: [text for text in texts if text.strip()] for name, texts in found.items()}
+
+
+def _texts(element: "Element") -> list[str]:
+    """Return the items of a property, the default language first, or its one value."""
+    items = element.findall(f"*/{_ITEM}")  # not deeper: properties inside one another are hostile
+    items.sort(key=lambda item: item.get(_LANGUAGE, "x-default") != "x-default")
+    return [item.text or "" for item in items] or [element.text or ""]
+
+
+def _levels(found: dict[str, list[str]]) -> Iterator[str]:
+    """Return each level of each path of keywords as a keyword."""
+    for name, separator in _HIERARCHIES.items():
+        for path in found.get(name, ()):
+            levels = path.split(separator)
+            if levels[0] != _OWN_TAGS:
+                yield from levels
+
+
+def _place(north: tuple[str, ...], east: tuple[str, ...]) -> tuple[float, float] | None:
+    angles = [_ANGLE.fullmatch(texts[0].strip()) if texts else None for texts in (north, east)]
+    read = [
+        (tuple(float(part) for part in angle.groups()[:3] if part), angle[4])
+        for angle in angles
+        if angle is not None
+    ]
+    return place_of(*read) if len(read) == 2 else None

@@ -103,7 +103,7 @@ def take(
     if kind == "archive":
         from visionquery.images.archives import members
 
-        found = members(path, limits)
+        found = members(path, is_picture=is_picture_name)
         return [Part(f"member={each.name}", "", each.size_bytes) for each in found]
     if kind in ("video", "pdf", "tiff") and (parts := list_parts(path)):
         return parts

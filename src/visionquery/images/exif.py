@@ -15,7 +15,16 @@ from visionquery.images.text import Words, clean, from_bytes
 if TYPE_CHECKING:
     from PIL.Image import Exif
 
-__all__ = ["camera", "camera_name", "date_time", "orientation", "place", "taken_at", "words"]
+__all__ = [
+    "camera",
+    "camera_name",
+    "date_time",
+    "orientation",
+    "place",
+    "place_of",
+    "taken_at",
+    "words",
+]
 
 _MAKE, _MODEL, _ORIENTATION = 0x010F, 0x0110, 0x0112
 _DATE_TIME, _DESCRIPTION = 0x0132, 0x010E
@@ -39,12 +48,12 @@ def orientation(exif: "Exif") -> int:
 
 
 def camera(exif: "Exif") -> str | None:
-    """Return "Make Model" without saying the make twice."""
+    """Return "Make Model" without saying the make twice; None if not known."""
     return camera_name(_text(exif.get(_MAKE)), _text(exif.get(_MODEL)))
 
 
 def camera_name(make: str | None, model: str | None) -> str | None:
-    """Return "Make Model" without saying the make twice, None when both are empty or None."""
+    """Join who made a camera and what it is called, if that does not say who made it."""
     if make and model and model.casefold().startswith(make.split()[0].casefold()):
         make = None
     return clean(" ".join(part for part in (make, model) if part), max_chars=100)
@@ -97,8 +106,14 @@ def _offset(text: str | None) -> str:
 def place(exif: "Exif") -> tuple[float, float] | None:
     """Return (latitude, longitude) in degrees, north and east positive; None if not known."""
     gps = _directory(exif, _GPS_IFD)
-    latitude = _degrees(gps.get(2), gps.get(1), negative="S", limit=90.0)
-    longitude = _degrees(gps.get(4), gps.get(3), negative="W", limit=180.0)
+    return place_of((gps.get(2), gps.get(1)), (gps.get(4), gps.get(3)))
+
+
+def place_of(north: tuple[Any, Any], east: tuple[Any, Any]) -> tuple[float, float] | None:
+    """Return the place of two angles, each a row of degrees, minutes and seconds with the letter
+    of its side; None when there is no such place."""
+    latitude = _degrees(*north, negative="S", limit=90.0)
+    longitude = _degrees(*east, negative="W", limit=180.0)
     if latitude is None or longitude is None or latitude == longitude == 0.0:
         return None  # 0, 0 is what a receiver without a fix writes
     return latitude, longitude

@@ -8,6 +8,7 @@ from visionquery.images.content import Part, image_id, part_id, read
 from visionquery.images.decode import decode
 from visionquery.images.kinds import HEAD_BYTES, kind_of
 from visionquery.images.limits import Limits
+from visionquery.images.pages import page_number
 from visionquery.types import Decoded
 
 __all__ = ["decoded", "listed"]
@@ -62,11 +63,11 @@ def decoded(
         from visionquery.images.video import decode_frame
 
         before_pixels(_MEMORY["video"])
-        return decode_frame(path, fragment, known_id=known_id, min_side=min_side, limits=limits)
+        return decode_frame(path, fragment, min_side=min_side, limits=limits)
     data = read(path, limits=limits)
     if part_id(image_id(data), fragment) != known_id:
         raise ImageUnavailableError(f"it cannot be read: {_CHANGED}")
-    page = int(fragment.removeprefix("page="))
+    page = page_number(fragment)
     if kind_of(data[:HEAD_BYTES], name) == "pdf":
         from visionquery.images.pdf import decode_page
 

@@ -11,11 +11,14 @@ _REMOVED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufe
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a block of metadata says, as written: captions and dates are best first."""
+    """What a block of metadata says, as written: captions and dates are best first. A place is
+    (latitude, longitude) in degrees, WGS 84."""
 
     captions: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    camera: str | None = None
+    place: tuple[float, float] | None = None
 
 
 def clean(text: str, *, max_chars: int) -> str | None:
