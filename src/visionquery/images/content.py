@@ -57,14 +57,14 @@ def read(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
     ImageUnavailableError when the file is not there, not regular or not readable.
     """
     try:
-        check_bytes(_checked_size(path), limits)
+        size_bytes = _checked_size(path)
+        check_bytes(size_bytes, limits)
         with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
+            data = file.read(size_bytes)  # what grows meanwhile is read again by the next run
     except OSError as error:
         raise ImageUnavailableError(f"it cannot be read: {reason_of(error)}") from error
     except ValueError as error:  # a NUL character, which no file's name can hold
         raise ImageUnavailableError("it cannot be read: this is no name of a file") from error
-    check_bytes(len(data), limits)
     return data
 
 

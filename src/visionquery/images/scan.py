@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visionquery.images.ignore import Rules, is_ignored, read_rules
@@ -15,6 +15,7 @@ _SYSTEM_NAMES = frozenset(
     {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
     | {"recycler", "system volume information", "__macosx", "lost+found", "found.000"}
 )
+_SIDECAR_EXTENSION = ".xmp"
 _LIBRARY_MARK = "catalog.sqlite"
 
 _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)
@@ -31,12 +32,15 @@ _REASONS: dict[type[OSError], str] = {
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file worth opening as a picture. `path` is absolute; `relative` is to the scanned root,
-    "/"-separated, bytes that are no UTF-8 as surrogate escapes."""
+    "/"-separated, bytes that are no UTF-8 as surrogate escapes. Where a `sidecar` beside it says
+    more of it, size and time are those of both, added up and the later one, so that a change of
+    either shows."""
 
     path: Path
     relative: str
     size_bytes: int
     mtime_ns: int
+    sidecar: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +110,14 @@ def _enter(
     if folder.relative and _LIBRARY_MARK in entries:
         return
     rules = (*folder.rules, *read_rules(folder.path, folder.relative))
+    notes = {name for name in entries if name[-4:].lower() == _SIDECAR_EXTENSION}
     for key in sorted(entries):
         entry = entries[key]
         if entry.name != parts[0] if parts else is_passed_over(entry.name):
             continue
         found = _look(entry, folder.relative, rules, bounds)
+        if isinstance(found, FoundFile) and notes:
+            found = _with_sidecar(found, notes)
         if found is not None:
             yield found
 
@@ -151,6 +158,25 @@ def _look(
             return None
         return Unreachable(Path(entry.path), relative, reason_of(error))
     return FoundFile(Path(entry.path), relative, status.st_size, status.st_mtime_ns)
+
+
+def _with_sidecar(file: FoundFile, names: Collection[str]) -> FoundFile:
+    from visionquery.images.sidecars import sidecar_of  # not needed where there are none
+
+    name = sidecar_of(file.path, names)
+    if name is None:
+        return file
+    path = file.path.with_name(name)
+    try:
+        status = path.stat()
+    except OSError:
+        return file
+    return replace(
+        file,
+        size_bytes=file.size_bytes + status.st_size,
+        mtime_ns=max(file.mtime_ns, status.st_mtime_ns),
+        sidecar=path,
+    )
 
 
 def is_passed_over(name: str) -> bool:

@@ -9,6 +9,7 @@ from functools import partial
 from visionquery.images.formats import decoder_version
 from visionquery.images.limits import Limits
 from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
+from visionquery.indexing.noted import facts_of, said_anew
 from visionquery.indexing.outcomes import Encoded, Failed, Known, Outcome
 from visionquery.indexing.pieces import Piece, by_file, read_piece, record_of, skipped_of, weigh
 from visionquery.indexing.pipeline import flow
@@ -169,13 +170,16 @@ def _groups(files: Iterable[_Outcomes]) -> Iterator[list[_Outcomes]]:
 def _write_group(store: Store, work: _Work, group: list[_Outcomes], counts: _Counts) -> None:
     started = time.perf_counter()
     images = [
-        NewImage(outcome.image_id, outcome.vector, outcome.facts)
+        NewImage(outcome.image_id, outcome.vector, facts_of(outcome))
         for outcomes in group
         for outcome in outcomes
         if isinstance(outcome, Encoded)
     ]
+    notes = said_anew(store, work.root.root_id, group)
     records = (record_of(work.root.root_id, outcomes) for outcomes in group)
     store.write(images, [record for record in records if record is not None])
+    if notes:
+        store.write_facts(notes)
     counts.stages.write += time.perf_counter() - started
     for outcomes in group:
         counts.done += 1
