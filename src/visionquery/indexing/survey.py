@@ -1,0 +1,127 @@
+"""What changed in a part of a root, by names, sizes and times: nothing is read."""
+
+import os.path
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from visionquery.images.scan import FoundFile, Unreachable, is_passed_over, reason_of, scan
+from visionquery.indexing.places import is_there
+from visionquery.indexing.report import Skipped
+from visionquery.store.base import FileRecord, Root, Scope, Store
+from visionquery.store.places import absolute, below
+
+__all__ = ["Survey", "compare", "survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Files as they lie there, against those that are known.
+
+    `new` and `changed` are to be read; `unchanged` counts those that are not; `broken` are as
+    they were when they could not be used, with the reason; `gone` are known paths at which there
+    is nothing; `unreachable` is what could not be looked at, of which all that is known stays.
+    `away` tells that the place is missing, or its root empty: nothing counts as gone then.
+    """
+
+    new: tuple[FoundFile, ...] = ()
+    changed: tuple[FoundFile, ...] = ()
+    unchanged: int = 0
+    broken: tuple[Skipped, ...] = ()
+    gone: tuple[str, ...] = ()
+    unreachable: tuple[Skipped, ...] = ()
+    away: Literal["missing", "empty"] | None = None
+
+    @property
+    def to_read(self) -> list[FoundFile]:
+        """What a run reads, in the order of the paths."""
+        return sorted((*self.new, *self.changed), key=lambda file: file.relative)
+
+
+def compare(
+    known: Mapping[str, FileRecord],
+    found: Iterable[FoundFile | Unreachable],
+    *,
+    try_again: bool = False,
+) -> Survey:
+    """Compare the files that are known, by path, with those that a scan found; `try_again` says
+    that files which could not be used count as changed."""
+    new, changed, broken, unreachable = [], [], [], []
+    unchanged = 0
+    folders: list[str] = []
+    seen: set[str] = set()
+    for item in found:
+        if isinstance(item, Unreachable):
+            folders.append(item.relative)
+            unreachable.append(Skipped(str(item.path), item.reason))
+            continue
+        seen.add(item.relative)
+        record = known.get(item.relative)
+        if record is None:
+            new.append(item)
+        elif not _is_same(record, item) or (record.problem and try_again):
+            changed.append(item)
+        elif record.problem:
+            broken.append(Skipped(str(item.path), record.problem))
+        else:
+            unchanged += 1
+    gone = (path for path in known if path not in seen and not _is_below(path, folders))
+    return Survey(
+        tuple(new), tuple(changed), unchanged, tuple(broken), tuple(gone), tuple(unreachable)
+    )
+
+
+def survey(store: Store, root: Root, scope: Scope, *, try_again: bool = False) -> Survey:
+    """Scan a scope of a root and compare it with what the store knows of it.
+
+    What is known of a place that is missing, or of an empty root, counts as neither gone nor
+    there; so does a file that a scan passes over, and that is known because it was named.
+    """
+    known = store.files(scope)
+    place = absolute(root.location, scope.path) if scope.path else root.location
+    if known and not os.path.lexists(place):
+        return Survey(away="missing")
+    result = compare(known, _found(store, root, scope, known), try_again=try_again)
+    gone = tuple(path for path in result.gone if not _is_named_and_there(root, path))
+    nothing = not (result.new or result.changed or result.unchanged or result.broken)
+    if gone and nothing and not result.unreachable and not is_there(root.location):
+        return replace(result, gone=(), away="empty")
+    return replace(result, gone=gone)
+
+
+def _found(
+    store: Store, root: Root, scope: Scope, known: Mapping[str, FileRecord]
+) -> Iterator[FoundFile | Unreachable]:
+    if not root.whole and not scope.path:
+        return _alone(root, known)
+    inner = [path for other in store.roots() if (path := below(other.location, root.location))]
+    return scan(Path(root.location), below=scope.path, without=inner)
+
+
+def _alone(root: Root, known: Iterable[str]) -> Iterator[FoundFile | Unreachable]:
+    """Of a root that is here for single files only these are looked at."""
+    for relative in known:
+        path = Path(absolute(root.location, relative))
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            yield Unreachable(path, relative, reason_of(error))
+            continue
+        yield FoundFile(path, relative, status.st_size, status.st_mtime_ns)
+
+
+def _is_same(record: FileRecord, file: FoundFile) -> bool:
+    return (record.size_bytes, record.mtime_ns) == (file.size_bytes, file.mtime_ns)
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(not folder or path == folder or path.startswith(folder + "/") for folder in folders)
+
+
+def _is_named_and_there(root: Root, path: str) -> bool:
+    return any(map(is_passed_over, path.split("/"))) and os.path.lexists(
+        absolute(root.location, path)
+    )
