@@ -3,6 +3,7 @@ where they are, the shared real model and photographs."""
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,12 @@ def paint(path: Path, colour: str, seed: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path
+
+
+@pytest.fixture(scope="session", name="paint")
+def painter() -> Callable[[Path, str, int], Path]:
+    """What saves a picture: `paint(path, colour, seed)`."""
+    return paint
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ from visionquery.store.base import Store
 from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
+    from visionquery.indexing.keeping import Pace
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.reencode import ReencodeReport
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.models.encoder import Encoder
 
-__all__ = ["add", "read_texts", "reencode"]
+__all__ = ["add", "read_texts", "reencode", "watch"]
 
 
 def add(
@@ -45,6 +47,38 @@ def add(
         )
         refresh_background(store, encoder())
     return report
+
+
+def watch(
+    store: Store,
+    encoder: Callable[[], Encoder],
+    places: Sequence[Path],
+    *,
+    pace: Pace | None,
+    polling: bool,
+    before_run: Callable[[], None],
+    on_progress: Callable[[Progress], None],
+    on_report: Callable[[IndexReport], None],
+    on_note: Callable[[str], None],
+    stop: threading.Event,
+    threads: int,
+) -> None:
+    """Keep a store up to date with absolute folders and files, as `Library.watch` says."""
+    from visionquery.indexing.keeping import Pace, keep
+    from visionquery.indexing.watching import check_installed
+
+    if not polling:
+        check_installed()
+    check_places(places, is_known=lambda place: holds(store, place))
+
+    def run(due: Sequence[Path]) -> IndexReport:
+        before_run()
+        return add(store, encoder, due, on_progress=on_progress, threads=threads)
+
+    keep(
+        store, run, places, pace=pace or Pace(), polling=polling,
+        on_report=on_report, on_note=on_note, stop=stop,
+    )  # fmt: skip
 
 
 def reencode(

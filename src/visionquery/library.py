@@ -5,6 +5,7 @@ never prints; what a person should see goes through the callbacks.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from visionquery.asking import (
 from visionquery.errors import InputError
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.indexing.places import forget, move, scopes_at
+from visionquery.indexing.spelling import as_known
 from visionquery.opening import (
     Fetch,
     asked_model,
@@ -39,6 +41,7 @@ from visionquery.types import KnownImage, ModelIdentity
 
 if TYPE_CHECKING:
     from visionquery.images.content import Content
+    from visionquery.indexing.keeping import Pace
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.places import Removal
     from visionquery.indexing.reencode import ReencodeReport
@@ -142,10 +145,36 @@ class Library:
         return filling.add(
             self._store,
             lambda: self.encoder,
-            [_absolute(path) for path in paths],
+            self._places(paths),
             on_progress=on_progress,
             threads=self._threads,
         )
+
+    def watch(
+        self,
+        *paths: Place,
+        pace: "Pace | None" = None,
+        polling: bool = False,
+        before_run: Callable[[], None] = _ignore,
+        on_progress: "Callable[[Progress], None]" = _ignore,
+        on_report: "Callable[[IndexReport], None]" = _ignore,
+        on_note: Callable[[str], None] = _ignore,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Bring the library up to date with folders or files, and keep it so until `stop` is set.
+
+        What is not there is waited for, and so is a library that another process writes to. Each
+        run is one `add` of what changed: `before_run` comes before it, its report goes to
+        `on_report`. `polling` looks at everything now and then instead of being told of changes.
+        Raises InputError as `add` does, and without the extra `watch` unless `polling`.
+        """
+        from visionquery import filling
+
+        filling.watch(
+            self._store, lambda: self.encoder, self._places(paths), pace=pace, polling=polling,
+            before_run=before_run, on_progress=on_progress, on_report=on_report, on_note=on_note,
+            stop=stop or threading.Event(), threads=self._threads,
+        )  # fmt: skip
 
     def reencode(
         self, model: Place | None = None, *, on_progress: "Callable[[Progress], None]" = _ignore
@@ -193,7 +222,7 @@ class Library:
 
         return filling.read_texts(
             self._store,
-            [_absolute(path) for path in paths],
+            self._places(paths),
             on_progress=on_progress,
             threads=self._threads,
         )
@@ -203,7 +232,7 @@ class Library:
 
         Raises InputError, before anything is changed, for a path of which nothing is known.
         """
-        places = [_absolute(path) for path in paths]
+        places = self._places(paths)
         with self._store.writing():
             return forget(self._store, places)
 
@@ -213,7 +242,7 @@ class Library:
 
         Raises InputError when nothing of `old` is known or `new` is not there.
         """
-        before, after = _absolute(old), _absolute(new)
+        (before,), after = self._places(old), _absolute(new)
         with self._store.writing():
             move(self._store, before, after)
 
@@ -245,7 +274,7 @@ class Library:
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
         node, name = _named(query, text)
-        places = _places(within)
+        places = self._places(within)
         wanted = Wanted(limit, offset, sort, _least(min_confidence), places, explain, exact)
         return answer(
             self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
@@ -268,7 +297,7 @@ class Library:
         """
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
-        places = _places(within)
+        places = self._places(within)
         wanted = Wanted(limit, offset, None, min_confidence, places, exact=exact)
         node = Blend((term,))
         return answer(self._store, lambda: self.encoder, node, str(image), wanted, without=itself)
@@ -331,18 +360,23 @@ class Library:
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""
-        return bool(scopes_at(self._store, _absolute(place)))
+        return bool(scopes_at(self._store, *self._places(place)))
 
     @property
     def moving_to(self) -> ModelIdentity | None:
         """The model that the library is on its way to, None when it is not."""
         return self._store.next_model()
 
-    def status(self) -> "LibraryStatus":
-        """Return what the library holds and which of its folders are there now."""
+    def status(self, *, look: bool = False) -> "LibraryStatus":
+        """Return what the library holds and which of its folders are there now; with `look`, how
+        these differ from it by names, sizes and times, which takes a scan of each."""
         from visionquery.indexing.status import library_status
 
-        return library_status(self._store)
+        return library_status(self._store, look=look)
+
+    def _places(self, named: Place | Iterable[Place]) -> list[Path]:
+        places = [named] if isinstance(named, str | Path) else named
+        return [as_known(self._store, _absolute(place)) for place in places]
 
 
 def _named(query: str | Node, text: str | None) -> tuple[Node, str]:
@@ -356,11 +390,6 @@ def _named(query: str | Node, text: str | None) -> tuple[Node, str]:
 
 def _least(min_confidence: float | None) -> float:
     return DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
-
-
-def _places(within: Place | Iterable[Place]) -> list[Path]:
-    places = [within] if isinstance(within, str | Path) else within
-    return [_absolute(place) for place in places]
 
 
 def _absolute(place: Place) -> Path:

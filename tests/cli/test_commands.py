@@ -115,8 +115,12 @@ def test_status_tells_images_and_folders(vq, pictures):
     vq("index", pictures)
     status = vq("status", "--json").document
     assert status["images"] == 12
+    up_to_date = {"new": 0, "changed": 0, "missing": 0, "broken": [], "unreachable": []}
     assert status["roots"] == [
-        {"location": str(pictures), "present": True, "files": 12, "skipped": 0}
+        {
+            "location": str(pictures), "present": True, "files": 12, "skipped": 0, "whole": True,
+            "changes": up_to_date,
+        }
     ]
     assert "12 images" in vq("status").out
 

@@ -25,6 +25,7 @@ _CANNOT_WRITE = 74
 _COMMANDS = {
     "search": "visionquery.cli.search:search",
     "index": "visionquery.cli.index:index",
+    "watch": "visionquery.cli.watch:watch",
     "explain": "visionquery.cli.explain:explain",
     "similar": "visionquery.cli.similar:similar",
     "serve": "visionquery.cli.serve:serve",

@@ -6,11 +6,26 @@ from typing import Annotated
 
 import typer
 
-from visionquery.cli.options import JsonFlag, LibraryOption, ModelOption, QuietFlag
+from visionquery.cli.options import (
+    BetweenOption,
+    JsonFlag,
+    LibraryOption,
+    ModelOption,
+    NiceFlag,
+    PauseOnBatteryFlag,
+    QuietFlag,
+)
 from visionquery.cli.output import print_document, say
-from visionquery.cli.session import add_paths, open_for, read_texts, reencode_library
+from visionquery.cli.session import (
+    add_paths,
+    manners_of,
+    open_for,
+    read_texts,
+    reencode_library,
+)
 from visionquery.errors import InputError
 from visionquery.indexing.ocr import OcrReport
+from visionquery.indexing.politeness import Manners
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport, Skipped
 from visionquery.present.text import count, duration, escaped
@@ -59,6 +74,9 @@ def index(
     moved_from: _MovedFromOption = None,
     reencode: _ReencodeFlag = False,
     ocr: _OcrFlag = False,
+    nice: NiceFlag = False,
+    pause_on_battery: PauseOnBatteryFlag = False,
+    between: BetweenOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -73,7 +91,8 @@ def index(
                 "--reencode is for the whole library: leave the paths out, and --ocr, and bring "
                 "folders up to date with a visionquery index of its own."
             )
-        _reencode(library, model, json=json, quiet=quiet)
+        manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
+        _reencode(library, model, json=json, quiet=quiet, manners=manners)
         return
     if not paths:
         raise InputError("Name the folders or pictures to index: visionquery index PATH")
@@ -83,14 +102,15 @@ def index(
         from visionquery.images.ocr import check_installed
 
         check_installed()  # It would be a pity to learn it after an hour of encoding.
+    manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
     new = paths if moved_from is None else []
     with open_for(new, library=library, model=model, quiet=quiet) as opened:
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
-        report = add_paths(opened, paths, quiet=quiet)
+        report = add_paths(opened, paths, quiet=quiet, manners=manners)
         if not (json or quiet):
             say(summary(report))
-        texts = read_texts(opened, paths, quiet=quiet) if ocr else None
+        texts = read_texts(opened, paths, quiet=quiet, manners=manners) if ocr else None
     if json:
         _print_document(report, texts)
     elif texts is not None and not quiet:
@@ -149,8 +169,10 @@ def _skipped(skipped: Sequence[Skipped], *, nothing_new: bool) -> list[str]:
     return lines
 
 
-def _reencode(library: str | None, model: str | None, *, json: bool, quiet: bool) -> None:
-    report = reencode_library(library=library, model=model, quiet=quiet)
+def _reencode(
+    library: str | None, model: str | None, *, json: bool, quiet: bool, manners: Manners | None
+) -> None:
+    report = reencode_library(library=library, model=model, quiet=quiet, manners=manners)
     if json:
         from visionquery.present.documents import reencode_document
 

@@ -8,14 +8,17 @@ import typer
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 
 __all__ = [
+    "BetweenOption",
     "JsonFlag",
     "LibraryOption",
     "LimitOption",
     "MinConfidenceOption",
     "ModelOption",
+    "NiceFlag",
     "NullFlag",
     "OffsetOption",
     "Order",
+    "PauseOnBatteryFlag",
     "QueryArgument",
     "QuietFlag",
 ]
@@ -76,4 +79,26 @@ LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Results 
 OffsetOption = Annotated[int, typer.Option(min=0, help="Results to leave out first.")]
 NullFlag = Annotated[
     bool, typer.Option("--print0", "-0", help="Raw paths, each ended by a NUL character.")
+]
+NiceFlag = Annotated[
+    bool,
+    typer.Option(
+        "--nice", help="Leave the processor and the disks to all others: the lowest priority."
+    ),
+]
+PauseOnBatteryFlag = Annotated[
+    bool,
+    typer.Option(
+        "--pause-on-battery",
+        help="Wait while the machine runs on its battery (needs the extra watch).",
+    ),
+]
+BetweenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--between",
+        metavar="HH:MM-HH:MM",
+        help="Work in this part of the day only, local time, and wait outside it: 22:00-07:00.",
+        show_default=False,
+    ),
 ]

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from visionquery.present.text import escaped, printable
 
-__all__ = ["notes", "on_terminal", "print_document", "print_lines", "print_paths", "say"]
+__all__ = [
+    "notes",
+    "on_terminal",
+    "print_document",
+    "print_line",
+    "print_lines",
+    "print_paths",
+    "say",
+]
 
 
 def say(message: str) -> None:
@@ -47,3 +55,11 @@ def print_document(document: Mapping[str, object]) -> None:
     from visionquery.present.documents import render
 
     print_lines(render(document))
+
+
+def print_line(document: Mapping[str, object]) -> None:
+    """Write one of several JSON documents to stdout, as a line that a reader has at once."""
+    from visionquery.present.documents import render
+
+    print_lines(render(document, in_one_line=True))
+    sys.stdout.flush()

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,11 +19,13 @@ from visionquery.store.places import expanded
 
 if TYPE_CHECKING:
     from visionquery.indexing.ocr import OcrReport
+    from visionquery.indexing.politeness import Manners
     from visionquery.indexing.reencode import ReencodeReport
-    from visionquery.indexing.report import IndexReport
+    from visionquery.indexing.report import IndexReport, Progress
 
 __all__ = [
     "add_paths",
+    "manners_of",
     "open_for",
     "open_library",
     "read_texts",
@@ -93,28 +95,44 @@ def _what_is_wrong(paths: Sequence[Path]) -> InputError | None:
     return None
 
 
-def add_paths(library: Library, paths: Sequence[Path], *, quiet: bool) -> "IndexReport":
+def manners_of(*, nice: bool, pause_on_battery: bool, between: str | None) -> "Manners | None":
+    """Return the manners that flags ask for, already in force; None where they ask for none.
+    Raises InputError."""
+    if not (nice or pause_on_battery or between is not None):
+        return None
+    from visionquery.indexing.politeness import Manners, read_hours, settle
+
+    manners = Manners(nice, pause_on_battery, None if between is None else read_hours(between))
+    settle(manners)
+    return manners
+
+
+def add_paths(
+    library: Library, paths: Sequence[Path], *, quiet: bool, manners: "Manners | None" = None
+) -> "IndexReport":
     """Bring the library up to date with folders, showing progress on stderr."""
-    with index_progress(sys.stderr, quiet=quiet) as on_progress:
+    with _progress(manners, quiet=quiet) as on_progress:
         return library.add(*paths, on_progress=on_progress)
 
 
-def read_texts(library: Library, paths: Sequence[Path], *, quiet: bool) -> "OcrReport":
+def read_texts(
+    library: Library, paths: Sequence[Path], *, quiet: bool, manners: "Manners | None" = None
+) -> "OcrReport":
     """Read the text in the pictures of folders, showing progress on stderr."""
-    with index_progress(
-        sys.stderr, quiet=quiet, name="Reading text", noun="picture"
-    ) as on_progress:
+    with _progress(manners, quiet=quiet, name="Reading text", noun="picture") as on_progress:
         return library.read_texts(*paths, on_progress=on_progress)
 
 
-def reencode_library(*, library: str | None, model: str | None, quiet: bool) -> "ReencodeReport":
+def reencode_library(
+    *, library: str | None, model: str | None, quiet: bool, manners: "Manners | None" = None
+) -> "ReencodeReport":
     """Move the library to the model that the flag names, or go on with a move that was begun, or
     else to the model that the settings name; show progress on stderr. Raises InputError where
     there is none of these."""
     with (
         # The model named is the one to come: the library is opened by its own.
         open_library(library=library, model="auto", create=False, quiet=quiet) as opened,
-        index_progress(sys.stderr, quiet=quiet) as on_progress,
+        _progress(manners, quiet=quiet) as on_progress,
     ):
         wanted = model
         if wanted is None and opened.moving_to is None:
@@ -122,6 +140,19 @@ def reencode_library(*, library: str | None, model: str | None, quiet: bool) -> 
             if wanted is None:
                 raise InputError("Name the new model: visionquery index --reencode --model NAME")
         return opened.reencode(wanted, on_progress=on_progress)
+
+
+@contextmanager
+def _progress(
+    manners: "Manners | None", *, quiet: bool, name: str = "Indexing", noun: str = "file"
+) -> Iterator["Callable[[Progress], None]"]:
+    """Show the progress of a run, which waits first, and between its batches, as manners ask."""
+    if manners is not None:
+        from visionquery.indexing.politeness import polite, wait_until_free
+
+        wait_until_free(manners, on_note=notes(quiet=quiet))
+    with index_progress(sys.stderr, quiet=quiet, name=name, noun=noun) as show:
+        yield show if manners is None else polite(manners, show, on_note=notes(quiet=quiet))
 
 
 @contextmanager

@@ -197,6 +197,8 @@ def _comes_by_anyway(entry: os.DirEntry[str], real_root: Path) -> bool:
 
 def reason_of(error: OSError) -> str:
     """Say in a few words why the system refused a file or folder."""
+    if error.errno == errno.ENAMETOOLONG:
+        return "its path is too long for the system"
     for kind, reason in _REASONS.items():
         if isinstance(error, kind):
             return reason

@@ -1,21 +1,44 @@
 """What a library holds, which of its folders are there now, and whether it changes its model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from visionquery.indexing.places import is_there
+from visionquery.indexing.report import Skipped
 from visionquery.store.base import Root, Scope, Store
 
-__all__ = ["LibraryStatus", "ReencodingStatus", "RootStatus", "library_status"]
+__all__ = ["Changes", "LibraryStatus", "ReencodingStatus", "RootStatus", "library_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How an indexed folder differs from what is known of it, by names, sizes and times: files
+    that are new, changed and missing; `broken` cannot be used and are as they were; what is
+    `unreachable` could not be looked at."""
+
+    new: int
+    changed: int
+    missing: int
+    broken: tuple[Skipped, ...]
+    unreachable: tuple[Skipped, ...]
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether a run would find nothing to do."""
+        return not (self.new or self.changed or self.missing)
 
 
 @dataclass(frozen=True, slots=True)
 class RootStatus:
-    """An indexed folder: whether it is there now, files with an image, files skipped."""
+    """An indexed folder: whether it is there now, files with an image, files skipped. `whole` is
+    False for one of which single files were named. `changes` is None where nobody has looked, and
+    where the folder is not there."""
 
     location: str
     present: bool
     files: int
     skipped: int
+    whole: bool = True
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +66,46 @@ class LibraryStatus:
     reencoding: ReencodingStatus | None = None
 
 
-def library_status(store: Store) -> LibraryStatus:
-    """Return what a library holds and which of its folders are there now."""
+def library_status(store: Store, *, look: bool = False) -> LibraryStatus:
+    """Return what a library holds and which of its folders are there now; with `look`, how they
+    differ from it, which takes a scan of each."""
     with store.reading():
-        return LibraryStatus(
+        roots = store.roots()
+        status = LibraryStatus(
             location=store.location,
             model=store.model.name,
             embed_dim=store.model.embed_dim,
             images=store.image_count(),
             size_bytes=store.size_bytes(),
-            roots=tuple(_root_status(store, root) for root in store.roots()),
+            roots=tuple(_root_status(store, root) for root in roots),
             reencoding=_reencoding(store),
         )
+    if not look:
+        return status
+    # A scan may take its time: no state of the store is held for it.
+    pairs = zip(status.roots, roots, strict=True)
+    return replace(status, roots=tuple(_looked_at(store, *pair) for pair in pairs))
 
 
 def _root_status(store: Store, root: Root) -> RootStatus:
     files = store.files(Scope(root.root_id)).values()
     skipped = sum(1 for file in files if file.problem is not None)
-    return RootStatus(root.location, is_there(root.location), len(files) - skipped, skipped)
+    present = is_there(root.location)
+    return RootStatus(root.location, present, len(files) - skipped, skipped, root.whole)
+
+
+def _looked_at(store: Store, status: RootStatus, root: Root) -> RootStatus:
+    from visionquery.indexing.survey import survey
+
+    if not status.present:
+        return status
+    found = survey(store, root, Scope(root.root_id))
+    if found.away:
+        return replace(status, present=False)
+    changes = Changes(
+        len(found.new), len(found.changed), len(found.gone), found.broken, found.unreachable
+    )
+    return replace(status, changes=changes)
 
 
 def _reencoding(store: Store) -> ReencodingStatus | None:

@@ -36,11 +36,13 @@ __all__ = [
 ]
 
 
-def render(document: Mapping[str, object]) -> str:
-    """Return a document as indented JSON text. It is pure ASCII, so that any file name, even
-    one that is not valid UTF-8, passes any pipe (such bytes are lone surrogates, which
-    Python's `os.fsencode` turns back)."""
-    return json.dumps(document, indent=2)
+def render(document: Mapping[str, object], *, in_one_line: bool = False) -> str:
+    """Return a document as JSON text, indented unless it is to be in one line.
+
+    It is pure ASCII, so that any file name, even one that is not valid UTF-8, passes any pipe
+    (such bytes are lone surrogates, which Python's `os.fsencode` turns back).
+    """
+    return json.dumps(document, indent=None if in_one_line else 2)
 
 
 def search_document(response: Response) -> dict[str, object]:

@@ -115,9 +115,12 @@ def facets_document(facets: Facets) -> dict[str, object]:
 
 def status_document(status: LibraryStatus, settings: ServerSettings) -> dict[str, object]:
     """Return a library at a glance."""
+    facts = asdict(status)
+    names = ("location", "present", "files", "skipped")
+    facts["roots"] = [{name: root[name] for name in names} for root in facts["roots"]]
     return {
         "version": __version__,
-        **asdict(status),
+        **facts,
         "may_index_new_folders": settings.may_index_new_folders,
     }
 
