@@ -42,7 +42,9 @@ def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
 
         print_document(search_document(response))
     elif null or not on_terminal():
-        print_paths([hit.path for hit in response if hit.path is not None], null=null)
+        # A file that holds several of the pictures found comes once.
+        paths = dict.fromkeys(hit.path for hit in response if hit.path is not None)
+        print_paths(list(paths), null=null)
     elif response:
         _show(response.hits)
     if not response.exact and not json and not quiet:

@@ -28,7 +28,7 @@ from visionquery.indexing.ocr import OcrReport
 from visionquery.indexing.politeness import Manners
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.report import IndexReport, Skipped
-from visionquery.present.text import count, duration, escaped
+from visionquery.present.text import count, duration, place_text
 
 __all__ = ["index"]
 
@@ -160,9 +160,13 @@ def _texts_summary(report: OcrReport) -> str:
     return "\n".join(lines)
 
 
+def _skipped_line(item: Skipped) -> str:
+    return f"skipped {place_text(item.path, item.fragment)}: {item.reason}"
+
+
 def _skipped(skipped: Sequence[Skipped], *, nothing_new: bool) -> list[str]:
     """A line for each file. A run that found nothing new has said them all before."""
-    lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in skipped]
+    lines = list(map(_skipped_line, skipped))
     if nothing_new and len(lines) > _LINES_AGAIN:
         more = len(lines) - _LINES_AGAIN
         lines[_LINES_AGAIN:] = [f"and {more:,} more; index --json lists them all"]
@@ -182,7 +186,7 @@ def _reencode(
 
 
 def _reencode_summary(report: ReencodeReport) -> str:
-    lines = [f"skipped {escaped(item.path)}: {item.reason}" for item in report.skipped]
+    lines = list(map(_skipped_line, report.skipped))
     if report.reencoded:
         lines.append(_speed(report.reencoded, report.seconds, report.images_per_second))
     images = count(report.images, "image")

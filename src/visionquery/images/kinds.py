@@ -13,6 +13,7 @@ __all__ = [
     "ARCHIVES",
     "EXTRAS",
     "HEAD_BYTES",
+    "LEFT_OUT",
     "Kind",
     "extra_for",
     "extra_missing",
@@ -45,6 +46,13 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "documents": ("pypdfium2", (*_DRAWINGS, *_DOCUMENTS)),
 }
 """Extras of the package: the module that each brings, and the extensions that ask for it."""
+
+LEFT_OUT: Final = {
+    "video": "videos are",
+    "raw": "raw files of cameras are",
+    "documents": "PDF and SVG files are",
+}
+"""What files are that take an extra, as a sentence begins."""
 
 _PICTURES = frozenset(ext for group in FORMATS.values() for ext in group)
 _CANDIDATES = frozenset({*_PICTURES, *ARCHIVES, *(e for _, exts in EXTRAS.values() for e in exts)})

@@ -9,13 +9,13 @@ from pathlib import Path
 from visionquery.images.ignore import Rules, is_ignored, read_rules
 from visionquery.images.kinds import is_candidate
 
-__all__ = ["FoundFile", "Unreachable", "is_passed_over", "reason_of", "scan"]
+__all__ = ["SIDECAR_EXTENSION", "FoundFile", "Unreachable", "is_passed_over", "reason_of", "scan"]
 
 _SYSTEM_NAMES = frozenset(
     {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
     | {"recycler", "system volume information", "__macosx", "lost+found", "found.000"}
 )
-_SIDECAR_EXTENSION = ".xmp"
+SIDECAR_EXTENSION = ".xmp"
 _LIBRARY_MARK = "catalog.sqlite"
 
 _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)
@@ -110,7 +110,7 @@ def _enter(
     if folder.relative and _LIBRARY_MARK in entries:
         return
     rules = (*folder.rules, *read_rules(folder.path, folder.relative))
-    notes = {name for name in entries if name[-4:].lower() == _SIDECAR_EXTENSION}
+    notes = {name for name in entries if name[-4:].lower() == SIDECAR_EXTENSION}
     for key in sorted(entries):
         entry = entries[key]
         if entry.name != parts[0] if parts else is_passed_over(entry.name):

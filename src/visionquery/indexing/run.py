@@ -1,12 +1,14 @@
 """One run over some folders: find what changed, encode what is new, forget what is gone."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
 from visionquery.images.formats import decoder_version
+from visionquery.images.kinds import LEFT_OUT
 from visionquery.images.limits import Limits
 from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 from visionquery.indexing.noted import facts_of, said_anew
@@ -45,6 +47,7 @@ class _Counts:
     reused: int = 0
     unchanged: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     stages: Stages = field(default_factory=Stages)
 
@@ -122,7 +125,7 @@ def _report(store: Store, counts: _Counts, removed: int) -> IndexReport:
         images=store.image_count(),
         seconds=time.perf_counter() - counts.started,
         stages=counts.stages,
-        notes=tuple(counts.notes),
+        notes=(*counts.notes, *map(_left_out_note, counts.left_out.items())),
     )
 
 
@@ -133,6 +136,8 @@ def _survey(store: Store, root: Root, scope: Scope, counts: _Counts, *, try_agai
     counts.stages.scan += time.perf_counter() - started
     counts.unchanged += found.unchanged
     counts.skipped += (*found.unreachable, *found.broken)
+    for extra, files in found.left_out.items():
+        counts.left_out[extra] += files
     place = absolute(root.location, scope.path) if scope.path else root.location
     if found.away == "missing":
         counts.notes.append(_away_note(place, len(store.files(scope))))
@@ -142,6 +147,14 @@ def _survey(store: Store, root: Root, scope: Scope, counts: _Counts, *, try_agai
             f"removed. If it is meant to be empty, run: visionquery remove {root.location}"
         )
     return _Work(root, found)
+
+
+def _left_out_note(left_out: tuple[str, int]) -> str:
+    extra, files = left_out
+    return (
+        f"{files:,} {LEFT_OUT[extra]} left out: to take them in, run pip install "
+        f"'visionquery[{extra}]' and then this command again."
+    )
 
 
 def _away_note(place: str, files: int) -> str:

@@ -1,11 +1,13 @@
 """What changed in a part of a root, by names, sizes and times: nothing is read."""
 
 import os.path
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from visionquery.images.kinds import extra_missing
 from visionquery.images.scan import FoundFile, Unreachable, is_passed_over, reason_of, scan
 from visionquery.indexing.places import is_there
 from visionquery.indexing.report import Skipped
@@ -22,6 +24,7 @@ class Survey:
     `new` and `changed` are to be read; `unchanged` counts those that are not; `broken` are as
     they were when they could not be used, with the reason; `gone` are known paths at which there
     is nothing; `unreachable` is what could not be looked at, of which all that is known stays.
+    `left_out` counts, by extra of the package, new files that take one which is not installed.
     `away` tells that the place is missing, or its root empty: nothing counts as gone then.
     """
 
@@ -31,6 +34,7 @@ class Survey:
     broken: tuple[Skipped, ...] = ()
     gone: tuple[str, ...] = ()
     unreachable: tuple[Skipped, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
     away: Literal["missing", "empty"] | None = None
 
     @property
@@ -51,6 +55,7 @@ def compare(
     unchanged = 0
     folders: list[str] = []
     seen: set[str] = set()
+    left_out: Counter[str] = Counter()
     for item in found:
         if isinstance(item, Unreachable):
             folders.append(item.relative)
@@ -58,18 +63,20 @@ def compare(
             continue
         seen.add(item.relative)
         record = known.get(item.relative)
-        if record is None:
+        if extra := extra_missing(item.path.name):
+            left_out[extra] += record is None  # What is known of the others stays.
+        elif record is None:
             new.append(item)
-        elif not _is_same(record, item) or (record.problem and try_again):
+        elif not _is_same(record, item) or (try_again and _problems(item, record)):
             changed.append(item)
-        elif record.problem:
-            broken.append(Skipped(str(item.path), record.problem))
         else:
-            unchanged += 1
+            broken += _problems(item, record)
+            unchanged += record.problem is None
     gone = (path for path in known if path not in seen and not _is_below(path, folders))
     return Survey(
-        tuple(new), tuple(changed), unchanged, tuple(broken), tuple(gone), tuple(unreachable)
-    )
+        tuple(new), tuple(changed), unchanged, tuple(broken), tuple(gone), tuple(unreachable),
+        +left_out,
+    )  # fmt: skip
 
 
 def survey(store: Store, root: Root, scope: Scope, *, try_again: bool = False) -> Survey:
@@ -111,6 +118,16 @@ def _alone(root: Root, known: Iterable[str]) -> Iterator[FoundFile | Unreachable
             yield Unreachable(path, relative, reason_of(error))
             continue
         yield FoundFile(path, relative, status.st_size, status.st_mtime_ns)
+
+
+def _problems(file: FoundFile, record: FileRecord) -> list[Skipped]:
+    """Return what of a file could not be used, and why: itself, or some of its parts."""
+    path = str(file.path)
+    if record.problem is not None:
+        return [Skipped(path, record.problem)]
+    return [
+        Skipped(path, part.problem, part.name) for part in record.fragments if part.problem
+    ]
 
 
 def _is_same(record: FileRecord, file: FoundFile) -> bool:

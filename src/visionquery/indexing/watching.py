@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionquery.errors import InputError
-from visionquery.images.formats import is_candidate
 from visionquery.images.ignore import IGNORE_FILE
-from visionquery.images.scan import is_passed_over
+from visionquery.images.kinds import is_candidate
+from visionquery.images.scan import SIDECAR_EXTENSION, is_passed_over
 
 __all__ = [
     "Event",
@@ -119,6 +119,8 @@ def place_to_index(
     kind = _kind(path)
     if kind == stat.S_IFDIR:
         return path if event.is_new else None
+    if path.name[-4:].lower() == SIDECAR_EXTENSION:
+        return path.parent if path.parent.is_dir() else None
     if kind is not None:
         return path if kind == stat.S_IFREG and is_candidate(path.name) else None
     if not is_known(path):

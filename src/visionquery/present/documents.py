@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from visionquery.evaluation import Evaluation
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.reencode import ReencodeReport
-    from visionquery.indexing.report import IndexReport
+    from visionquery.indexing.report import IndexReport, Skipped
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.quantize import Quantized, QuantizedTower
 
@@ -31,6 +31,7 @@ __all__ = [
     "reencode_document",
     "render",
     "search_document",
+    "skipped_documents",
     "status_document",
     "texts_document",
 ]
@@ -115,6 +116,11 @@ def query_document(query: str, node: Node) -> dict[str, object]:
     return {"query": query, "canonical": unparse(node), "tree": as_document(node)}
 
 
+def skipped_documents(skipped: Iterable[Skipped]) -> list[dict[str, str]]:
+    """Return `[{"path", "reason"}]`, with `"fragment"` where it is a part of the file."""
+    return [{name: text for name, text in asdict(item).items() if text} for item in skipped]
+
+
 def index_document(report: IndexReport) -> dict[str, object]:
     """Return `{"added", "updated", "reused", "unchanged", "removed", "skipped", "images",
     "seconds", "images_per_second", "stages", "notes"}`."""
@@ -124,7 +130,7 @@ def index_document(report: IndexReport) -> dict[str, object]:
         "reused": report.reused,
         "unchanged": report.unchanged,
         "removed": report.removed,
-        "skipped": [asdict(skipped) for skipped in report.skipped],
+        "skipped": skipped_documents(report.skipped),
         "images": report.images,
         "seconds": round(report.seconds, 3),
         "images_per_second": round(report.images_per_second, 2),
@@ -141,7 +147,7 @@ def texts_document(report: OcrReport) -> dict[str, object]:
         "with_text": report.with_text,
         "left": report.left,
         "images": report.images,
-        "skipped": [asdict(skipped) for skipped in report.skipped],
+        "skipped": skipped_documents(report.skipped),
         "seconds": round(report.seconds, 3),
         "images_per_second": round(report.images_per_second, 2),
         "notes": list(report.notes),
@@ -157,7 +163,7 @@ def reencode_document(report: ReencodeReport) -> dict[str, object]:
         "images": report.images,
         "model": report.model,
         "complete": report.complete,
-        "skipped": [asdict(skipped) for skipped in report.skipped],
+        "skipped": skipped_documents(report.skipped),
         "seconds": round(report.seconds, 3),
         "images_per_second": round(report.images_per_second, 2),
         "notes": list(report.notes),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from visionquery.indexing.status import Changes, LibraryStatus, RootStatus
-from visionquery.present.text import count, escaped, printable
+from visionquery.present.text import count, escaped, place_text, printable
 
 __all__ = ["broken_lines", "next_step", "root_fields", "root_lines"]
 
@@ -39,7 +39,7 @@ def root_fields(root: RootStatus) -> tuple[str, ...]:
 def broken_lines(status: LibraryStatus) -> list[str]:
     """Return a line for each file that cannot be used, and each place that cannot be looked at."""
     return [
-        f"{escaped(item.path)}: {printable(item.reason)}"
+        f"{place_text(item.path, item.fragment)}: {printable(item.reason)}"
         for root in status.roots
         if root.changes is not None
         for item in (*root.changes.broken, *root.changes.unreachable)

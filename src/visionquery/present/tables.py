@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from visionquery.present.explanations import certainty, summary
-from visionquery.present.text import escaped, printable
+from visionquery.present.text import escaped, fragment_text, printable
 from visionquery.search.result import Hit, Part
 
 __all__ = ["hits_table", "print_parts", "print_rows", "print_table"]
@@ -72,6 +72,8 @@ def _place(hit: Hit) -> Text:
     if str(shown.parent) != ".":
         text.append(escaped(f"{shown.parent}{os.sep}"), style="dim")
     text.append(escaped(shown.name), style="bold")
+    if hit.fragment:
+        text.append(f"  {fragment_text(hit.fragment)}")
     text.stylize(f"link {Path(hit.path).as_uri()}" if _linkable(hit.path) else "")
     if len(hit.paths) > 1:
         text.append(f"  +{len(hit.paths) - 1}", style="dim")

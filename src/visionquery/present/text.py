@@ -1,6 +1,7 @@
 """Plain text: numbers, sizes and file names as a person reads them, safe for a terminal."""
 
-__all__ = ["count", "duration", "escaped", "percents", "printable", "size"]
+__all__ = ["count", "duration", "escaped", "fragment_text", "percents",
+           "place_text", "printable", "size"]
 
 
 def escaped(name: str) -> str:
@@ -34,6 +35,22 @@ def percents(one: float, other: float) -> tuple[str, str]:
         if shown[0] != shown[1] or one == other:
             break
     return shown
+
+
+def fragment_text(fragment: str) -> str:
+    """Return which part of its file an image is, as one says it: "at 1:02:03", "page 3"; "" for
+    the whole file."""
+    name, _, value = fragment.partition("=")
+    if name == "t":
+        whole = int(float(value))
+        minutes = f"{whole // 60 % 60}:{whole % 60:02}"
+        return f"at {minutes}" if whole < 3600 else f"at {whole // 3600}:{minutes:0>5}"
+    return f"page {value}" if name == "page" else escaped(value)
+
+
+def place_text(path: str, fragment: str) -> str:
+    """Return where an image lies: its file, and which part of it it is where it is one."""
+    return f"{escaped(path)} ({fragment_text(fragment)})" if fragment else escaped(path)
 
 
 def duration(seconds: float) -> str:
