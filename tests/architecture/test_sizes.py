@@ -10,7 +10,7 @@ MODULE_LINES = 400
 FUNCTION_LINES = 40
 FILES = sorted(
     path
-    for folder in ("src", "tests", "benchmarks", "scripts", "training")
+    for folder in ("src", "tests", "benchmarks", "fuzzing", "scripts", "training")
     for path in (ROOT / folder).rglob("*.py")
 )
 

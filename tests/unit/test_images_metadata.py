@@ -1,6 +1,6 @@
 import io
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -238,3 +238,14 @@ def test_text_is_made_fit_to_show() -> None:
     assert clean("\ud800x", max_chars=99) == "x"
     assert clean("word " * 99, max_chars=10) == "word word"
     assert clean(" \n", max_chars=9) is None
+
+
+def test_a_clock_that_was_never_set_takes_no_dates_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unset(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(1970, 1, 1, 0, 0, 7, tzinfo=tz)
+
+    monkeypatch.setattr("visionquery.images.exif.datetime", Unset)
+    assert date_time("2021:03:04 05:06:07") == "2021-03-04T05:06:07"
+    assert date_time("2199:03:04 05:06:07") is None

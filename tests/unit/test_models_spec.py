@@ -247,3 +247,23 @@ def test_a_spec_is_frozen(tmp_path):
 
 
 GOLDEN_FINGERPRINT = "830380a313ffdc86f277ec5df6468037c54dc0cbff8751443fe8dcaf8e82437d"
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("logit_scale = 10", "logit_scale = " + "9" * 400),
+        ("logit_scale = 10", "logit_scale = " + "9" * 5_000),
+        ("embed_dim = 8", "embed_dim = 0x" + "f" * 5_000),
+        ("embed_dim = 8", "embed_dim = 9007199254740993"),
+        ('name = "mine"', "name = 0x" + "f" * 5_000),
+        ("mean = [0.5, 0.5, 0.5]", "mean = [0.5, nan, 0.5]"),
+        ("std = [0.5, 0.5, 0.5]", "std = [0.5, inf, 0.5]"),
+        ("std = [0.5, 0.5, 0.5]", "std = [0.5, 1" + "0" * 400 + ", 0.5]"),
+        ('license = "MIT"', "license = " + "[" * 20_000),
+    ],
+)
+def test_numbers_and_nesting_without_bound_are_refused(tmp_path, line, wrong):
+    with pytest.raises(ModelError) as refused:
+        read(tmp_path, FORM.replace(line, wrong))
+    assert len(str(refused.value)) < 1_000

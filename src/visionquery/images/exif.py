@@ -38,6 +38,9 @@ _DATE = re.compile(
     r"(?:[T ]+(\d\d?):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*(Z|[+-]\d\d:?\d\d)?)?"
 )
 _FIRST_YEAR = 1826  # of the oldest photograph that is left
+_EARLIEST_NOW = datetime(2026, 1, 1)
+"""What a clock that says less has not been set to: small machines start with none in 1970."""
+
 _UNSET_CLOCKS = ("1904-01-01T00:00:00", "1970-01-01T00:00:00")
 
 
@@ -93,7 +96,8 @@ def date_time(text: str) -> str | None:
 
 def _tomorrow() -> datetime:
     """A clock ahead of this one by a time zone is right, by a year it is not."""
-    return datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return max(now, _EARLIEST_NOW) + timedelta(days=1)
 
 
 def _offset(text: str | None) -> str:

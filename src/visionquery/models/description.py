@@ -32,6 +32,8 @@ __all__ = ["read_spec"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REVISION = re.compile(r"[0-9a-f]{40}")
+_LARGEST = 2**53
+"""Whole numbers up to here pass through JSON as they are; no size or count of a model is larger."""
 
 
 def read_spec(file: Path, *, source: str) -> ModelSpec:
@@ -42,7 +44,8 @@ def read_spec(file: Path, *, source: str) -> ModelSpec:
     """
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    # Beside its own ValueErrors the parser lets those of int() pass, and nests without bound.
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read as a model description: {error}.") from error
     table = _Table(file, "", data)
     with table.all_read():
@@ -72,7 +75,7 @@ class _Table:
         elif key not in self.read:
             found = "it is not a known key"
         else:
-            found = f"it is {self.data[key]!r}"
+            found = f"it is {_shown(self.data[key])}"
         return ModelError(f"{self.file}: {place} should be {expected}, but {found}.")
 
     def take(self, key: str) -> object:
@@ -111,7 +114,7 @@ class _Table:
         value = self.take(key)
         if value is None and default is not None:
             return default
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
             raise self.wrong(key, "a whole number above 0")
         return value
 
@@ -121,7 +124,7 @@ class _Table:
             return default
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.wrong(key, "a number")
-        if not math.isfinite(value):
+        if not _is_finite(value):
             raise self.wrong(key, "a finite number")
         return float(value)
 
@@ -135,7 +138,9 @@ class _Table:
 
     def channels(self, key: str) -> tuple[float, float, float]:
         value = self.take(key)
-        numbers = isinstance(value, list) and all(type(part) in (int, float) for part in value)
+        numbers = isinstance(value, list) and all(
+            type(part) in (int, float) and _is_finite(part) for part in value
+        )
         if not numbers or len(cast(list[float], value)) != 3:
             raise self.wrong(key, "three numbers, for red, green and blue")
         red, green, blue = cast(list[float], value)
@@ -146,6 +151,21 @@ class _Table:
         if value is not None and not (isinstance(value, str) and pattern.fullmatch(value)):
             raise self.wrong(key, expected)
         return value
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a number is one as a float, too; whole numbers of TOML may have any length."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no numbers of more than some thousand digits
+        return "a number with too many digits"
 
 
 def _model(table: _Table, *, source: str) -> ModelSpec:
