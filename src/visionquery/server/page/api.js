@@ -101,6 +101,18 @@ export function original(id, { download = false } = {}) {
 }
 
 /**
+ * Return where the part of a file that a picture is can be seen: a browser begins a video at its
+ * moment, and opens a PDF at its page.
+ *
+ * @param {string} id
+ * @param {string|null|undefined} fragment
+ * @returns {string}
+ */
+export function originalAt(id, fragment) {
+  return fragment && /^(t|page)=/.test(fragment) ? `${original(id)}#${fragment}` : original(id);
+}
+
+/**
  * Change a query as a click does: take filters out by their fields, add a part.
  *
  * @param {string} q

@@ -3,7 +3,7 @@
 import { ApiError, call, isAbort } from './api.js';
 import { copyText } from './dialogs.js';
 import { button, fill, h, iconButton } from './dom.js';
-import { fileName, folderOf, moment, number, percent, plural, size } from './format.js';
+import { fileName, folderOf, moment, number, partOf, percent, plural, size } from './format.js';
 import { usesUpload } from './state.js';
 
 /** @typedef {import('./types.js').Hit} Hit */
@@ -153,6 +153,7 @@ export class Details {
         `${number(facts.width)} × ${number(facts.height)}${pixels >= 0.95 ? ` · ${pixels.toFixed(1)} MP` : ''}`,
       ],
       ['File', `${facts.format} · ${size(facts.size_bytes)}`],
+      ['In the file', partOf(facts.fragments[facts.paths[0] ?? ''])],
       ['Where', this.#where(facts)],
       ['Caption', facts.caption],
       [

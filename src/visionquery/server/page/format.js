@@ -99,7 +99,7 @@ export function folderOf(path) {
  * @returns {string}
  */
 export function spokenName(hit) {
-  const parts = [fileName(hit.path), day(hit.taken_at)];
+  const parts = [fileName(hit.path), partOf(hit.fragment), day(hit.taken_at)];
   if (hit.score !== null) parts.push(`confidence ${percent(hit.confidence)}`);
   return parts.filter(Boolean).join(', ');
 }
@@ -110,4 +110,23 @@ function parse(iso) {
   if (!found) return null;
   const [year, month, date, hour, minute] = found.slice(1).map((text) => Number(text ?? 0));
   return new Date(Date.UTC(year, month - 1, date, hour, minute));
+}
+
+/**
+ * Return which part of its file a picture is: "at 1:02:03", "page 3"; "" for the whole file.
+ *
+ * @param {string|null|undefined} fragment
+ * @returns {string}
+ */
+export function partOf(fragment) {
+  if (!fragment) return '';
+  const [name = '', ...rest] = fragment.split('=');
+  const value = rest.join('=');
+  if (name === 'page') return `page ${value}`;
+  if (name !== 't') return value;
+  const whole = Math.floor(Number(value));
+  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `at ${minutes}:${two(whole % 60)}`;
+  return `at ${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
 }

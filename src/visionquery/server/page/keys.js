@@ -37,6 +37,7 @@ const SHEET = [
   ['Not this', ['n']],
   ['Search by a part', ['b']],
   ['Copy the path', ['c']],
+  ['Play the video from here', ['p']],
   ['Download', ['d']],
   ['Information', ['i']],
   ['Enlarge', ['z']],
@@ -118,6 +119,7 @@ function inViewer({ key, target }, { viewer, actions, selection }) {
     ArrowRight: () => void viewer.step(1),
     i: () => viewer.togglePanel(),
     b: () => viewer.toggleDraw(),
+    p: () => viewer.play(),
     z: () => viewer.zoom.toggle(),
   };
   const act = acts[/** @type {keyof acts} */ (key)];

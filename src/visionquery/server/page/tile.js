@@ -2,7 +2,7 @@
 
 import { thumbnail } from './api.js';
 import { h } from './dom.js';
-import { fileName, percent, spokenName } from './format.js';
+import { fileName, partOf, percent, spokenName } from './format.js';
 
 /** @typedef {import('./types.js').Hit} Hit */
 
@@ -130,7 +130,7 @@ export class Tile {
       this.element.append(...this.#dress);
     }
     const [foot, sure, tick] = this.#dress;
-    const name = fileName(hit.path);
+    const name = [fileName(hit.path), partOf(hit.fragment)].filter(Boolean).join(' ');
     const hasConfidence = hit.score !== null;
     /** @type {HTMLElement} */ (foot.firstElementChild).textContent = name;
     /** @type {HTMLElement} */ (foot.lastElementChild).textContent = hasConfidence ? percent(hit.confidence) : '';

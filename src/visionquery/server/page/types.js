@@ -16,6 +16,7 @@
  * @property {string} image_id
  * @property {string|null} path
  * @property {string[]} paths
+ * @property {string|null} fragment which part of its file it is: t=12.48, page=3, member=a/b.jpg
  * @property {number} width
  * @property {number} height
  * @property {string|null} taken_at
@@ -62,6 +63,7 @@
  * @property {string[]} keywords
  * @property {string|null} text
  * @property {string[]} paths
+ * @property {Object<string, string>} fragments by path, where a file holds several pictures
  *
  * @typedef {object} Explanation
  * @property {boolean} relevant

@@ -1,6 +1,6 @@
 /** One picture, large, with everything about it; through the whole answer with the arrow keys. */
 
-import { original, thumbnail } from './api.js';
+import { originalAt, thumbnail } from './api.js';
 import { BoxDraw } from './boxdraw.js';
 import { Details } from './details.js';
 import { openDialog } from './dialogs.js';
@@ -22,7 +22,8 @@ export class Viewer {
   dialog = byId('viewer', HTMLDialogElement);
   #small = h('img', { class: 'viewer-small', alt: '', draggable: 'false' });
   #large = h('img', { class: 'viewer-large', alt: '', draggable: 'false', decoding: 'async' });
-  #frame = h('figure', { class: 'viewer-frame' }, this.#small, this.#large);
+  #film = h('div', { class: 'viewer-film' });
+  #frame = h('figure', { class: 'viewer-frame' }, this.#small, this.#large, this.#film);
   #gone = h('p', { class: 'viewer-gone', hidden: true, role: 'status' });
   #counter = h('span', { class: 'viewer-counter', role: 'status' });
   #previous = iconButton('left', 'Previous picture (←)', {
@@ -47,6 +48,7 @@ export class Viewer {
     },
     icon('open'),
   );
+  #play = tool('play', 'Play from here (p)', 'play', () => this.play());
   #select = tool('tick', 'Select (x)', 'select', () => this.#hit && this.selection.toggle(this.#hit, this.#index));
   #info = tool('info', 'Information (i)', 'viewer-info', () => this.togglePanel());
   #stage = h('div', { class: 'viewer-stage' }, this.#frame, this.#gone, this.#previous, this.#next);
@@ -130,6 +132,33 @@ export class Viewer {
     this.#drawPanelButton();
   }
 
+  /** Play the video from the moment that the picture is. */
+  play() {
+    if (this.#play.hidden) return;
+    this.zoom.reset();
+    this.draw.close();
+    const video = h('video', {
+      class: 'viewer-video',
+      controls: true,
+      autoplay: true,
+      playsinline: true,
+      'data-testid': 'viewer-video',
+    });
+    video.addEventListener('error', () => {
+      video.remove();
+      if (this.isOpen) this.#showGone('This browser cannot play the video. Download it to see it (d).');
+    });
+    video.src = this.#original.href;
+    fill(this.#film, video);
+  }
+
+  /** @param {string} id @param {string|null|undefined} fragment */
+  #drawMoment(id, fragment) {
+    fill(this.#film);
+    this.#play.hidden = !fragment?.startsWith('t=');
+    this.#original.setAttribute('href', originalAt(id, fragment));
+  }
+
   /** Begin, or stop, to draw a frame. */
   toggleDraw() {
     this.zoom.reset();
@@ -155,6 +184,7 @@ export class Viewer {
       tool('frame', 'Search by a part (b)', 'draw-box', () => this.toggleDraw()),
       tool('copy', 'Copy the path (c)', 'copy-path', () => this.#hit && this.actions.copyPath(this.#hit)),
       tool('download', 'Download (d)', 'download', () => this.#hit && void this.actions.download(this.#hit)),
+      this.#play,
       this.#original,
       this.#select,
       this.#info,
@@ -214,6 +244,7 @@ export class Viewer {
       document.documentElement.classList.remove('has-viewer');
       if (focus) this.grid.goTo(this.#index);
       this.#large.removeAttribute('src');
+      fill(this.#film);
       this.#hit = undefined;
       this.#index = -1;
       this.#id = '';
@@ -259,14 +290,17 @@ export class Viewer {
     this.#small.src = this.grid.tile(this.#index)?.image.currentSrc || thumbnail(id, 640);
     this.#large.src = thumbnail(id, 2560);
     this.#large.alt = hit ? spokenName(hit) : 'Picture';
-    this.#original.setAttribute('href', original(id));
+    this.#drawMoment(id, hit?.fragment);
     if (hit) this.#setSize(hit);
     this.#drawCounter();
     this.#drawSelected();
     void this.details.show(id, hit, this.state.view.q).then((facts) => {
       if (!facts || this.#id !== id) return;
       this.#setSize(facts);
-      this.#hit ??= { ...facts, rank: null, score: null, confidence: 0, path: facts.paths[0] ?? null, parts: [] };
+      const path = facts.paths[0] ?? null;
+      const fragment = facts.fragments[path ?? ''] ?? null;
+      if (!this.#hit) this.#drawMoment(id, fragment);
+      this.#hit ??= { ...facts, rank: null, score: null, confidence: 0, path, fragment, parts: [] };
       this.#large.alt = spokenName(this.#hit);
     });
   }
