@@ -97,7 +97,9 @@ def _decode(
     mark = orientation(read_exif(picture))
     is_turned = mark >= 5 and picture.format != "TIFF"  # whose size is already the upright one
     width, height = reversed(size) if is_turned else size
-    facts = read_facts(picture, width=width, height=height, size_bytes=len(data))
+    facts = read_facts(
+        picture, width=width, height=height, size_bytes=len(data), data=data
+    )
     return Decoded(pixels=np.asarray(_upright(rgb, mark)), facts=facts)
 
 

@@ -4,6 +4,7 @@ The name decides only what a scan looks at, and what content cannot tell: which 
 files are albums, and which of the many TIFF files are a camera's raw data.
 """
 
+from functools import cache
 from importlib.util import find_spec
 from typing import Final, Literal
 
@@ -11,15 +12,14 @@ from visionquery.images.formats import FORMATS
 
 __all__ = [
     "ARCHIVES",
-    "EXTRAS",
     "HEAD_BYTES",
     "LEFT_OUT",
     "Kind",
-    "extra_for",
     "extra_missing",
     "is_candidate",
     "is_picture_name",
     "kind_of",
+    "readers",
 ]
 
 Kind = Literal["picture", "tiff", "raw", "svg", "pdf", "video", "archive"]
@@ -40,12 +40,13 @@ _RAWS = (
 _DRAWINGS = (".svg", ".svgz")
 _DOCUMENTS = (".pdf",)
 
-EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "video": ("av", _VIDEOS),
-    "raw": ("rawpy", _RAWS),
-    "documents": ("pypdfium2", (*_DRAWINGS, *_DOCUMENTS)),
-}
-"""Extras of the package: the module that each brings, and the extensions that ask for it."""
+_EXTRAS: Final = (
+    ("video", "av", _VIDEOS),
+    ("raw", "rawpy", _RAWS),
+    ("documents", "pypdfium2", _DOCUMENTS),
+    ("documents", "resvg_py", _DRAWINGS),
+)
+"""Extras of the package, modules that they bring, and the extensions that ask for these."""
 
 LEFT_OUT: Final = {
     "video": "videos are",
@@ -55,7 +56,7 @@ LEFT_OUT: Final = {
 """What files are that take an extra, as a sentence begins."""
 
 _PICTURES = frozenset(ext for group in FORMATS.values() for ext in group)
-_CANDIDATES = frozenset({*_PICTURES, *ARCHIVES, *(e for _, exts in EXTRAS.values() for e in exts)})
+_CANDIDATES = frozenset({*_PICTURES, *ARCHIVES, *(e for *_, exts in _EXTRAS for e in exts)})
 
 _FTYP_PICTURES = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx", b"heim")
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -74,16 +75,25 @@ def is_picture_name(name: str) -> bool:
     return extension in _PICTURES or extension in _RAWS
 
 
-def extra_for(name: str) -> str | None:
-    """Return the extra that looking into a file of this name takes, None for none."""
-    extension = _extension(name)
-    return next((extra for extra, (_, exts) in EXTRAS.items() if extension in exts), None)
-
-
 def extra_missing(name: str) -> str | None:
     """Return the extra that a file of this name takes and that is not installed, None for none."""
-    extra = extra_for(name)
-    return extra if extra is not None and find_spec(EXTRAS[extra][0]) is None else None
+    extension = _extension(name)
+    if extension in _PICTURES:
+        return None
+    asked = (
+        extra for extra, module, exts in _EXTRAS if extension in exts and not _is_here(module)
+    )
+    return next(asked, None)
+
+
+def readers() -> str:
+    """Return which of the modules that extras bring are installed."""
+    return " ".join(module for _, module, _ in _EXTRAS if _is_here(module))
+
+
+@cache
+def _is_here(module: str) -> bool:
+    return find_spec(module) is not None
 
 
 def kind_of(head: bytes, name: str) -> Kind:

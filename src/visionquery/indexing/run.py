@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from visionquery.images.formats import decoder_version
-from visionquery.images.kinds import LEFT_OUT
+from visionquery.images.kinds import LEFT_OUT, readers
 from visionquery.images.limits import Limits
 from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 from visionquery.indexing.noted import facts_of, said_anew
@@ -86,7 +86,7 @@ def index(
     """
     counts = _Counts(started=time.perf_counter())
     roots = {root.root_id: root for root in store.roots()}
-    decoder = decoder_version()
+    decoder = f"{decoder_version()} {readers()}"
     try_again = store.note(_DECODER_NOTE) != decoder
     works = [_survey(store, roots[s.root_id], s, counts, try_again=try_again) for s in scopes]
     counts.total = sum(len(work.survey.to_read) for work in works)
