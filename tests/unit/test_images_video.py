@@ -89,16 +89,11 @@ def is_close(colour: Iterable[int], wanted: Iterable[int], tolerance: int = 12) 
 @pytest.mark.parametrize(
     ("name", "codec", "form"),
     [
-        ("a.mp4", "libx264", "MP4"),
-        ("a.mov", "mpeg4", "MOV"),
-        ("a.mkv", "libx265", "MKV"),
-        ("a.webm", "libvpx-vp9", "WEBM"),
-        ("a.avi", "mpeg4", "AVI"),
-        ("a.ts", "libx264", "MPEG-TS"),
-        ("a.mpg", "mpeg2video", "MPEG"),
-        ("a.flv", "flv", "FLV"),
-        ("a.wmv", "wmv2", "WMV"),
-        ("a.ogv", "libvpx", "OGG"),
+        ("a.mp4", "libx264", "MP4"), ("a.mov", "mpeg4", "MOV"),
+        ("a.mkv", "libx265", "MKV"), ("a.webm", "libvpx-vp9", "WEBM"),
+        ("a.avi", "mpeg4", "AVI"), ("a.ts", "libx264", "MPEG-TS"),
+        ("a.mpg", "mpeg2video", "MPEG"), ("a.flv", "flv", "FLV"),
+        ("a.wmv", "wmv2", "WMV"), ("a.ogv", "libvpx", "OGG"),
     ],
 )
 def test_every_container_gives_its_frames(
@@ -361,9 +356,7 @@ def test_only_files_are_opened(tmp_path: Path) -> None:
         key_frames(tmp_path / "a\0.mp4")
 
 
-def test_no_more_is_read_than_is_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_more_is_read_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = film(tmp_path / "a.ts", frames=100)
     data = source.read_bytes()
     monkeypatch.setattr(video, "_MOST_READ", len(data) // 2)
