@@ -81,7 +81,7 @@ def _decode(
     limits: Limits,
     before_pixels: Callable[[int], None] | None,
 ) -> Decoded:
-    picture = _at_page(_open(data), page)
+    picture = _open_page(data, page)
     check_pixels(*picture.size, limits)
     size = picture.size
     _draft(picture, min_side)
@@ -111,7 +111,15 @@ def _bytes_needed(picture: "ImageFile", size: tuple[int, int]) -> int:
     return needed
 
 
-def _at_page(picture: "ImageFile", page: int) -> "ImageFile":
+def _open_page(data: bytes, page: int) -> "ImageFile":
+    """Open at a page, from 1, of which only TIFF files have several."""
+    if data[:2] in (b"II", b"MM"):
+        from visionquery.images.tiff_samples import open_samples
+
+        samples = open_samples(data, page)
+        if samples is not None:
+            return samples
+    picture = _open(data)
     if page == 1:
         return picture
     missing = UnreadableImageError(f"the file has no page {page}")

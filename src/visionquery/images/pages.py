@@ -31,10 +31,11 @@ _LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One directory of a TIFF file: its `number`, from 1, the file's bytes and byte order, and of
-    each tag the type, the count, and the place of its values."""
+    """One directory of a TIFF file: its `number`, from 1, and `offset`, the file's bytes and byte
+    order, and of each tag the type, the count, and the place of its values."""
 
     number: int
+    offset: int
     data: bytes
     order: str
     entries: dict[int, tuple[int, int, int]]
@@ -104,10 +105,11 @@ def read_pages(data: bytes) -> Iterator[Page]:
     while offset and offset not in seen and len(seen) < _MOST_DIRECTORIES:
         seen.add(offset)
         try:
-            entries, offset = _directory(data, offset, order, is_big)
+            entries, following = _directory(data, offset, order, is_big)
         except struct.error:  # it lies beyond the end of the file
             return
-        yield Page(len(seen), data, order, entries)
+        yield Page(len(seen), offset, data, order, entries)
+        offset = following
 
 
 def _head(data: bytes) -> tuple[str, bool, int] | None:

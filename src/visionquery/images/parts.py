@@ -63,7 +63,9 @@ def decoded(
         from visionquery.images.video import decode_frame
 
         before_pixels(_MEMORY["video"])
-        return decode_frame(path, fragment, min_side=min_side, limits=limits)
+        return decode_frame(
+            path, fragment, known_id=known_id, min_side=min_side, limits=limits
+        )
     data = read(path, limits=limits)
     if part_id(image_id(data), fragment) != known_id:
         raise ImageUnavailableError(f"it cannot be read: {_CHANGED}")

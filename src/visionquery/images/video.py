@@ -10,9 +10,7 @@ named here are let in, and files are read for it, so that no name in a file lead
 
 import hashlib
 import importlib.util
-import io
 import re
-import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +22,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.errors import ImageError, UnreadableImageError
+from visionquery.errors import ImageError, ImageUnavailableError, UnreadableImageError
+from visionquery.images.bounded import open_bounded
 from visionquery.images.hdr import HLG, PQ, to_standard_range
 from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_pixels
-from visionquery.images.scan import reason_of
 from visionquery.images.video_facts import camera_of, format_of, place_of, taken_at_of
+from visionquery.images.video_shape import (
+    Matrix,
+    reduced_size,
+    square_size,
+    swaps_sides,
+    turned,
+)
 from visionquery.types import Decoded, Facts, Pixels
 
 if TYPE_CHECKING:
@@ -58,9 +63,6 @@ _MOST_PLAIN = 3
 
 _PLAIN = 4.0
 """Standard deviation, of 255, below which a frame counts as one of one colour."""
-
-_MOST_STRETCHED = 8.0
-"""Pixels that are wider or higher than this are a mistake in the file."""
 
 _TOLERANCE = 0.00075
 """Seconds by which a key frame may miss the time in its fragment, which has three decimals."""
@@ -95,17 +97,6 @@ class _Timed(NamedTuple):
     packet: "Packet[VideoStream]"
 
 
-class _BoundedFile(io.FileIO):
-    """A file that ends after `_MOST_READ` bytes were read of it."""
-
-    _left = _MOST_READ
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(min(self._left, -1 if size is None else size)) or b""
-        self._left -= len(data)
-        return data
-
-
 def is_installed() -> bool:
     """Return whether the library that reads videos is installed."""
     return importlib.util.find_spec("av") is not None
@@ -129,14 +120,19 @@ def key_frames(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[KeyFrame]:
 
 
 def decode_frame(
-    path: Path, fragment: str, *, min_side: int | None = None, limits: Limits = DEFAULT_LIMITS
+    path: Path,
+    fragment: str,
+    *,
+    known_id: str = "",
+    min_side: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Decoded:
     """Decode the last key frame that is not after a fragment (`t=12.48`, in seconds): upright,
     with square pixels, as RGB.
 
     With `min_side` (pixels, >= 1) the result may be smaller than the frame as long as both of
-    its sides are >= `min_side`. Raises as `key_frames` does, and UnreadableImageError when there
-    is no such frame.
+    its sides are >= `min_side`. Raises as `key_frames` does, UnreadableImageError when there is no
+    such frame, and ImageUnavailableError when it is another than `known_id`, where that is given.
     """
     match = _FRAGMENT.fullmatch(fragment)
     if match is None:
@@ -144,12 +140,14 @@ def decode_frame(
     seconds = float(match[1])
     with _opened(path, limits) as video:
         packet = _sought(video, seconds)
-        if packet is not None:
+        if packet is not None and known_id in ("", _identity(video, packet)):
             return _picture(video, packet, path, min_side, limits)
     with _opened(path, limits) as video:
         packet = _last_until(seconds, _keys(video, _MOST_PACKETS))
         if packet is None:
             raise UnreadableImageError(f"the video has no picture at {fragment}")
+        if known_id not in ("", _identity(video, packet)):
+            raise ImageUnavailableError("it cannot be read: it has changed since it was looked into")
         return _picture(video, packet, path, min_side, limits)
 
 
@@ -160,7 +158,7 @@ def _opened(path: Path, limits: Limits) -> Iterator[_Video]:
         raise UnreadableImageError("to look into videos: pip install 'visionquery[video]'")
     import av
 
-    with _file(path) as file:
+    with open_bounded(path, most_bytes=_MOST_READ) as file:
         try:
             with av.open(
                 file,
@@ -176,17 +174,6 @@ def _opened(path: Path, limits: Limits) -> Iterator[_Video]:
             raise UnreadableImageError(f"{_NO_VIDEO}: memory does not suffice") from error
         except Exception as error:  # decoders of hostile bytes raise anything at all
             raise UnreadableImageError(f"{_NO_VIDEO}: it is damaged") from error
-
-
-def _file(path: Path) -> _BoundedFile:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableImageError("it cannot be read: it is not a regular file")
-        return _BoundedFile(path)
-    except OSError as error:
-        raise UnreadableImageError(f"it cannot be read: {reason_of(error)}") from error
-    except ValueError as error:  # a NUL character, which no file's name can hold
-        raise UnreadableImageError("it cannot be read: this is no name of a file") from error
 
 
 def _video(container: "InputContainer", limits: Limits) -> _Video:
@@ -344,28 +331,14 @@ def _picture(
     video: _Video, packet: "Packet[VideoStream]", path: Path, min_side: int | None, limits: Limits
 ) -> Decoded:
     frame = _decoded(video, packet)
-    width, height = _square(frame, video.stream)
+    ratio = float(video.stream.sample_aspect_ratio or 1)
+    width, height = square_size(frame.width, frame.height, ratio)
     check_pixels(width, height, limits)
     matrix = _matrix(frame)
-    pixels = _turned(_rgb(frame, *_reduced(width, height, min_side)), matrix)
-    if _swaps_sides(matrix):
+    pixels = turned(_rgb(frame, *reduced_size(width, height, min_side)), matrix)
+    if swaps_sides(matrix):
         width, height = height, width
     return Decoded(np.ascontiguousarray(pixels), _facts(video.container, path, width, height))
-
-
-def _square(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int]:
-    """Return width and height in square pixels, of which neither is less than is stored."""
-    ratio = float(stream.sample_aspect_ratio or 1)
-    if not 1 / _MOST_STRETCHED <= ratio <= _MOST_STRETCHED:
-        return frame.width, frame.height
-    return round(frame.width * max(ratio, 1.0)), round(frame.height / min(ratio, 1.0))
-
-
-def _reduced(width: int, height: int, min_side: int | None) -> tuple[int, int]:
-    """Halve the sides, as `colour.shrink` does, as often as both stay >= `min_side`."""
-    factor = 1 if min_side is None else min(width // min_side, height // min_side)
-    factor = 1 << max(factor, 1).bit_length() - 1
-    return ceil(width / factor), ceil(height / factor)
 
 
 def _rgb(frame: "VideoFrame", width: int, height: int) -> Pixels:
@@ -385,29 +358,13 @@ def _rgb(frame: "VideoFrame", width: int, height: int) -> Pixels:
     return to_standard_range(samples, curve) if curve in (PQ, HLG) else samples
 
 
-def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
-    """Return a, b, c, d, by which x and y are shown at ax + cy and bx + dy.
-
-    Source: ISO/IEC 14496-12, section 6.2.2.
-    """
+def _matrix(frame: "VideoFrame") -> Matrix:
     side_data: Any = frame.side_data
     matrix = side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return 1, 0, 0, 1
     a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])
     return a, b, c, d
-
-
-def _swaps_sides(matrix: tuple[int, int, int, int]) -> bool:
-    return abs(matrix[1]) > abs(matrix[0])
-
-
-def _turned(pixels: Pixels, matrix: tuple[int, int, int, int]) -> Pixels:
-    """Turn and mirror pixels, (height, width, 3), by the quarter that is nearest."""
-    a, b, c, d = matrix
-    if _swaps_sides(matrix):
-        pixels, a, d = pixels.swapaxes(0, 1), c, b
-    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def _facts(container: "InputContainer", path: Path, width: int, height: int) -> Facts:
