@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,16 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"
 WAIT_SECONDS = 30.0
 
 
-class Process:
-    """A command that runs until it is told to end."""
+FEW_WATCHES = ("unshare", "-Ur", "sh", "-c")
+FOUR = 'echo 4 > /proc/sys/user/max_inotify_watches && exec "$@"'
+"""Source: namespaces(7) on /proc/sys/user: the limits of a user namespace."""
 
-    def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-m", "visionquery", *map(str, arguments)]
+
+class Process:
+    """A command that runs until it is told to end, with `before` in front of it."""
+
+    def __init__(self, *arguments: object, before: Sequence[str] = ()) -> None:
+        command = [*before, sys.executable, "-m", "visionquery", *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -114,6 +121,22 @@ def test_outside_its_hours_it_waits(ready, pictures):
                 assert line
             assert process.end(signal.SIGINT)[0] == 130
     assert Path(os.environ["VISIONQUERY_LIBRARY"]).is_dir()
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs user namespaces")
+def test_where_the_system_has_no_watches_left_it_polls(ready, pictures, paint):
+    before = [*FEW_WATCHES, FOUR, "sh"]
+    if subprocess.run([*before, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("user namespaces are not allowed here")
+    for name in "abcd":
+        (pictures / name).mkdir()
+    with Process("watch", pictures, "--json", "--every", 0.2, before=before) as watch:
+        assert json.loads(watch.line())["added"] == 12
+        paint(pictures / "d" / "new.png", "red", 50)
+        assert json.loads(watch.line())["added"] == 1
+        said = watch.end(signal.SIGINT)[1]
+    assert f"{pictures} cannot be listened to, so it is looked at every 0.2 seconds" in said
+    assert "sudo sysctl fs.inotify.max_user_watches=" in said
 
 
 def test_what_cannot_be_is_refused_in_a_sentence(refused, tmp_path, pictures, monkeypatch):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -313,14 +314,31 @@ def test_after_a_sleep_everything_is_looked_at(folder, tmp_path, tiny_model, mon
         thread.join(WAIT_SECONDS)
 
 
-def test_where_the_system_has_no_watches_left_it_polls(watched, folder, monkeypatch, paint):
-    def refuse(*_places: object, **_options: object) -> Iterator[object]:
-        raise OSError(f'OS file watch limit reached. about ["{folder}"] (MaxFilesWatch)')
-        yield
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_system_that_does_not_listen_is_done_without(
+    watched, folder, monkeypatch, paint, begins
+):
+    """One that never begins is not asked again, one that breaks off is."""
+    asked: list[object] = []
+
+    def refuse(*places: object, **options: Any) -> Iterator[set[object]]:
+        asked.append(places)
+        if begins and len(asked) > 1:
+            while not options["stop_event"].wait(0.05):
+                yield set()
+            return
+        if begins:
+            yield set()
+        raise RuntimeError("Error creating recommended watcher: Too many files (os error 24)")
 
     monkeypatch.setattr("watchfiles.watch", refuse)
     with watched(folder) as kept:
         assert kept.next().added == 2
+        if begins:
+            kept.until(lambda: len(asked) == 2, "it is not asked again")
+            assert not any("sysctl" in note for note in kept.notes)
+            return
         kept.until_said("sysctl fs.inotify.max_user_watches")
         paint(folder / "green.png", "green", 3)
         assert kept.next().added == 1
+        assert len(asked) == 1

@@ -85,24 +85,20 @@ def index(
     Pictures stay where they are. Files that are gone leave the library; a named folder that is
     not there now, or is empty (an unplugged disk), keeps its images.
     """
+    manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
     if reencode:
         if paths or moved_from is not None or ocr:
             raise InputError(
                 "--reencode is for the whole library: leave the paths out, and --ocr, and bring "
                 "folders up to date with a visionquery index of its own."
             )
-        manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
         _reencode(library, model, json=json, quiet=quiet, manners=manners)
         return
-    if not paths:
-        raise InputError("Name the folders or pictures to index: visionquery index PATH")
-    if moved_from is not None and len(paths) > 1:
-        raise InputError("--moved-from takes one PATH: the place where the folder OLD is now.")
+    paths = _named(paths, moved_from)
     if ocr:
         from visionquery.images.ocr import check_installed
 
         check_installed()  # It would be a pity to learn it after an hour of encoding.
-    manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
     new = paths if moved_from is None else []
     with open_for(new, library=library, model=model, quiet=quiet) as opened:
         if moved_from is not None:
@@ -115,6 +111,14 @@ def index(
         _print_document(report, texts)
     elif texts is not None and not quiet:
         say(_texts_summary(texts))
+
+
+def _named(paths: list[Path] | None, moved_from: Path | None) -> list[Path]:
+    if not paths:
+        raise InputError("Name the folders or pictures to index: visionquery index PATH")
+    if moved_from is not None and len(paths) > 1:
+        raise InputError("--moved-from takes one PATH: the place where the folder OLD is now.")
+    return paths
 
 
 def _print_document(report: IndexReport, texts: OcrReport | None) -> None:

@@ -27,47 +27,61 @@ from visionquery.present.text import count
 
 __all__ = ["watch"]
 
+_PACE = Pace()
 _MANY_FILES = 100
 """A run over so many files shows its progress; the others are over before it would be read."""
 
 
+_Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH", help="Folders or pictures.", show_default=False),
+]
+_PollFlag = Annotated[
+    bool,
+    typer.Option(
+        "--poll",
+        help="Look for changes now and then, instead of being told by the system (default: on "
+        "network drives only).",
+    ),
+]
+_EveryOption = Annotated[
+    float,
+    typer.Option(
+        "--every", min=0.1, metavar="SECONDS", help="How often to look where nothing tells."
+    ),
+]
+_SettleOption = Annotated[
+    float,
+    typer.Option(
+        "--settle", min=0, metavar="SECONDS", help="Index changes when none came for so long."
+    ),
+]
+_RescanOption = Annotated[
+    float,
+    typer.Option(
+        "--rescan",
+        min=0.01,
+        metavar="MINUTES",
+        help="How often to look at everything, whatever was told.",
+    ),
+]
+_JsonFlag = Annotated[
+    bool, typer.Option("--json", help="One line of JSON on stdout for each run.")
+]
+
+
 def watch(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="Folders or pictures.", show_default=False),
-    ],
+    paths: _Paths,
     library: LibraryOption = None,
     model: ModelOption = None,
-    poll: Annotated[
-        bool,
-        typer.Option(
-            "--poll",
-            help="Look for changes now and then, instead of being told by the system (default: "
-            "on network drives only).",
-        ),
-    ] = False,
-    every: Annotated[
-        float,
-        typer.Option(min=0.1, metavar="SECONDS", help="How often to look where nothing tells."),
-    ] = Pace().poll,
-    settle: Annotated[
-        float,
-        typer.Option(
-            min=0, metavar="SECONDS", help="Index changes when none came for so long."
-        ),
-    ] = Pace().settle,
-    rescan: Annotated[
-        float,
-        typer.Option(
-            min=0.01, metavar="MINUTES", help="How often to look at everything, whatever was told."
-        ),
-    ] = Pace().look / 60,
+    poll: _PollFlag = False,
+    every: _EveryOption = _PACE.poll,
+    settle: _SettleOption = _PACE.settle,
+    rescan: _RescanOption = _PACE.look / 60,
     nice: NiceFlag = False,
     pause_on_battery: PauseOnBatteryFlag = False,
     between: BetweenOption = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON on stdout for each run.")
-    ] = False,
+    json: _JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Bring the library up to date with folders, and keep it so until Ctrl-C or SIGTERM.

@@ -248,8 +248,11 @@ class _Keeper:
         watched = self._watched[heard.place]
         now = self._clocks()[0]
         if heard.failure is not None:
+            began = watched.next_look < math.inf
             _let_go(watched)
-            self._fail(watched, heard.failure)
+            # One that breaks off is replaced when the place is tended next.
+            if not began and not isinstance(heard.failure, FileNotFoundError):
+                self._do_without(watched, str(heard.failure))
         if heard.ready:
             watched.next_look = now + self._pace.look
             self._put(heard.place, now)
@@ -270,12 +273,8 @@ class _Keeper:
         self._first = now if self._first == -math.inf else self._first
         self._last = now
 
-    def _fail(self, watched: _Watched, failure: Exception) -> None:
-        """Do without a listener where the system gives none; any other is replaced when the place
-        is tended next."""
-        reason = str(failure)
-        if not isinstance(failure, OSError) or isinstance(failure, FileNotFoundError):
-            return
+    def _do_without(self, watched: _Watched, reason: str) -> None:
+        """Poll a place to which the system does not listen."""
         self._poll(watched)
         advice = ""
         if any(limit in reason for limit in _LIMITS):
@@ -285,7 +284,7 @@ class _Keeper:
             )
         self._tell(
             f"{watched.place} cannot be listened to, so it is looked at every "
-            f"{self._pace.poll:.0f} seconds ({reason}).{advice}"
+            f"{self._pace.poll:g} seconds ({reason}).{advice}"
         )
 
 

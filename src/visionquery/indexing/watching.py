@@ -3,7 +3,7 @@
 import queue
 import stat
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +24,18 @@ __all__ = [
 ]
 
 _MOUNTS = Path("/proc/self/mounts")
-_REMOTE = ("nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "ncpfs")
-"""File systems that tell nothing of what other machines change, with all of FUSE, behind which
-are sshfs, rclone and the like. Source: inotify(7), "Limitations and caveats"."""
+_REMOTE = (
+    *("nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "ceph", "ncpfs"),
+    *("9p", "virtiofs", "vboxsf", "drvfs", "prl_fs"),
+)
+"""File systems that tell nothing of what other machines, or the host of a virtual one, change; with
+all of FUSE, behind which are sshfs, rclone and the like. Source: inotify(7), "Limitations and
+caveats"."""
 
 _FILES_OF_A_FOLDER = 8
 """From so many changed files on their folder is looked at, at once."""
 
-_STEP_MS, _GROUP_MS, _READY_MS = 50, 400, 50
+_STEP_MS, _GROUP_MS, _TIMEOUT_MS = 50, 400, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +73,40 @@ class Listener:
         self._thread.join()
 
     def _listen(self) -> None:
-        from watchfiles import Change, watch
-
         whole = self._place.is_dir()
         ready = False
+        try:
+            for changes in self._changes(whole=whole):
+                if not ready:
+                    self._said.put(Heard(self._place, ready=True))
+                    ready = True
+                mine = tuple(each for each in changes if whole or each.path == self._place)
+                if mine:
+                    self._said.put(Heard(self._place, mine))
+        except Exception as error:  # whatever it is, the place is looked at without its help
+            self._said.put(Heard(self._place, failure=error))
+
+    def _changes(self, *, whole: bool, pass_over: bool = False) -> Iterator[list[Event]]:
+        """Yield what changed, at first nothing: from then on nothing is missed.
+
+        `pass_over` leaves out what may not be listened to. It hides that the system has no more
+        watches to give too, so that it is tried without.
+        """
+        from watchfiles import Change, watch
+
         try:
             for changes in watch(
                 # A file that is replaced is another one to the system: its folder tells.
                 self._place if whole else self._place.parent,
                 watch_filter=None, debounce=_GROUP_MS, step=_STEP_MS, stop_event=self._end,
-                rust_timeout=500 if ready else _READY_MS, yield_on_timeout=True,
-                force_polling=False, recursive=whole, ignore_permission_denied=True,
+                rust_timeout=_TIMEOUT_MS, yield_on_timeout=True, force_polling=False,
+                recursive=whole, ignore_permission_denied=pass_over,
             ):  # fmt: skip
-                if not ready:
-                    self._said.put(Heard(self._place, ready=True))
-                    ready = True
-                events = (Event(Path(path), change == Change.added) for change, path in changes)
-                mine = tuple(e for e in events if whole or e.path == self._place)
-                if mine:
-                    self._said.put(Heard(self._place, mine))
-        except Exception as error:  # whatever it is, the place is looked at without its help
-            self._said.put(Heard(self._place, failure=error))
+                yield [Event(Path(path), change == Change.added) for change, path in changes]
+        except PermissionError:
+            if pass_over:
+                raise
+            yield from self._changes(whole=whole, pass_over=True)
 
 
 def check_installed() -> None:
