@@ -16,7 +16,9 @@ from visionquery.images.kinds import HEAD_BYTES, is_picture_name, kind_of
 from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_bytes
 from visionquery.images.scan import reason_of
 
-__all__ = ["Content", "Part", "image_id", "load", "of_bytes", "part_id", "read", "take"]
+__all__ = ["CHANGED", "Content", "Part", "image_id", "load", "of_bytes", "part_id", "read", "take"]
+
+CHANGED = "it has changed since it was looked into"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ _ANIMATIONS = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
 _MOST_LOOKED_AT = 8
 _MOST_DECODED = 40
 _MOST_PIXELS = 12_000_000
-"""Frames looked at, frames decoded on the way, and pixels of them all: a fifth of a second at most."""
+"""Frames looked at, frames decoded on the way, and pixels of them all: 0.2 s at most."""
 
 _SIDE = 64
 """Of the copies that are compared, in pixels."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from visionquery.errors import ImageUnavailableError, UnreadableImageError
-from visionquery.images.content import Part, image_id, part_id, read
+from visionquery.images.content import CHANGED, Part, image_id, part_id, read
 from visionquery.images.decode import decode
 from visionquery.images.kinds import HEAD_BYTES, kind_of
 from visionquery.images.limits import Limits
@@ -12,8 +12,6 @@ from visionquery.images.pages import page_number
 from visionquery.types import Decoded
 
 __all__ = ["decoded", "listed"]
-
-_CHANGED = "it has changed since it was looked into"
 
 _MEMORY = {"video": 384 * 2**20, "raw": 384 * 2**20, "pdf": 256 * 2**20, "svg": 128 * 2**20}
 """Bytes that decoders take which do not say so by the size of the picture: a process may take twice
@@ -68,7 +66,7 @@ def decoded(
         )
     data = read(path, limits=limits)
     if part_id(image_id(data), fragment) != known_id:
-        raise ImageUnavailableError(f"it cannot be read: {_CHANGED}")
+        raise ImageUnavailableError(f"it cannot be read: {CHANGED}")
     page = page_number(fragment)
     if kind_of(data[:HEAD_BYTES], name) == "pdf":
         from visionquery.images.pdf import decode_page

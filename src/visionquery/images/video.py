@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from visionquery.errors import ImageError, ImageUnavailableError, UnreadableImageError
 from visionquery.images.bounded import open_bounded
+from visionquery.images.content import CHANGED
 from visionquery.images.hdr import HLG, PQ, to_standard_range
 from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_pixels
 from visionquery.images.video_facts import camera_of, format_of, place_of, taken_at_of
@@ -147,7 +148,7 @@ def decode_frame(
         if packet is None:
             raise UnreadableImageError(f"the video has no picture at {fragment}")
         if known_id not in ("", _identity(video, packet)):
-            raise ImageUnavailableError("it cannot be read: it has changed since it was looked into")
+            raise ImageUnavailableError(f"it cannot be read: {CHANGED}")
         return _picture(video, packet, path, min_side, limits)
 
 
