@@ -43,8 +43,8 @@ _FILTERS = (
 
 @cache
 def _files(rows: int) -> dict[str, bytes]:
-    """Return the files of a library with all that one can hold, its last changes still in the
-    write-ahead log, by their paths in its folder."""
+    """Return the files of a library with all that one can hold, by their paths in its folder. Its
+    images are in the catalog, the changes after that still in the write-ahead log."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "library"
         with closing(create_local(folder, MODEL)) as store:
@@ -52,6 +52,9 @@ def _files(rows: int) -> dict[str, bytes]:
                 store,
                 {f"{n}/{n}.jpg": example_image(str(n), taken_at="2021-01-01") for n in range(rows)},
             )
+            with store.writing():
+                store.write_texts({row: f"word {row}" for row in range(3)})
+        with closing(open_local(folder)) as store:
             with store.writing():
                 store.write_texts({row: f"word {row}" for row in range(4)})
                 store.write_measures(0, np.ones((4, MEASURES), dtype=np.float32))
