@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visionquery.indexing.places import add_roots, check_places, holds, named_scopes
-from visionquery.store.base import Store
+from visionquery.store.base import Compaction, Store
 from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.models.encoder import Encoder
 
-__all__ = ["add", "read_texts", "reencode"]
+__all__ = ["add", "compact", "read_texts", "reencode"]
 
 
 def add(
@@ -45,6 +45,14 @@ def add(
         )
         refresh_background(store, encoder())
     return report
+
+
+def compact(store: Store) -> Compaction:
+    """Give back the room of removed images, as `Library.compact` says."""
+    from visionquery.search.background import compacted_notes
+
+    with store.writing():
+        return store.compact(notes=compacted_notes(store))
 
 
 def reencode(
