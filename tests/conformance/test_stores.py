@@ -16,6 +16,7 @@ from visionquery.store import codes, pruning
 from visionquery.store.base import (
     MEASURES,
     FileRecord,
+    Fragment,
     ImageRecord,
     NewImage,
     Order,
@@ -40,10 +41,30 @@ PATHS = [
     "b/c/\udce9.jpg",
     "b/y.tif",
     "c/x.jpg",
+    "a/c.zip",
     "Sommer/BeachTrip_12É.JPG",
     "京都/寺1.png",
 ]
-KINDS = ["add", *["write"] * 5, *["forget"] * 2, "prune", "compact", "move", *["next"] * 4, *["read"] * 3]
+KINDS = [
+    "add",
+    *["write"] * 6,
+    "facts",
+    *["forget"] * 2,
+    "prune",
+    "compact",
+    "move",
+    *["next"] * 6,
+    *["read"] * 3,
+]
+FRAGMENTS = [
+    "t=0",
+    "t=12.48",
+    "page=3",
+    "member=Old/BeachTrip.tif",
+    "member=b.PNG",
+    "member=\udce9\ud800 京.jpg",
+    "member=.webp",
+]
 TEXTS = ["", "Total  due\n17.50", "EXIT", "出口 exit", "a | b \0 c", "\udce9x", "straße [1]"]
 KEYWORDS = ["Strand", "café", "cafe\u0301", "a*b", "OldTown", "[x]", "1\0"]
 CAMERAS = [None, "SONY A7", "Sony a7", "[Café] 1", "x"]
@@ -88,6 +109,9 @@ PHRASES = [
     "q a",
     "jpg",
     "näme 3",
+    "c zip old beach",
+    "c zip e 京",
+    "12 48",
 ]
 
 
@@ -123,8 +147,8 @@ def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> Non
     random = np.random.default_rng(seed)
     local, memory, model = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL), MODEL
     moved = compacted = 0
-    for _ in range(120):
-        act = _random_act(random, memory)
+    for step in range(121):
+        act = _random_act(random, memory) if step < 120 else _drop_next_and_compact
         with local.writing(), memory.writing():
             holes = memory.row_count() - memory.image_count()
             assert act(local) == act(memory)
@@ -136,6 +160,11 @@ def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> Non
     assert compacted, "the history should have left holes, and closed them"
     assert moved, "the history should have moved to another model"
     local.close()
+
+
+def _drop_next_and_compact(store: Store) -> int:
+    store.drop_next()
+    return store.compact().holes
 
 
 def _sorted_rows(records: list[ImageRecord], by: Order, places: list[Path]) -> list[int]:
@@ -163,9 +192,15 @@ def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
     if kind == "prune":
         return lambda store: store.prune()
     if kind == "compact":
-        return lambda store: store.next_model() is None and store.compact().holes
+        return lambda store: store.compact().holes if store.next_model() is None else None
     if kind == "next":
         return _random_step_to_next(random, known)
+    if kind == "facts":
+        rows = np.flatnonzero(known.alive()).tolist()
+        ids = [record.image_id for record in known.records(rows) if random.random() < 0.3]
+        images = (_random_image(random, f"{len(id_) + i}", 8) for i, id_ in enumerate(ids))
+        facts = {id_: image.facts for id_, image in zip(ids, images, strict=True)}
+        return lambda store: store.write_facts(facts)
     if kind == "read":
         return _random_reading(random, known)
     return _random_write(random, root_ids, known.model.embed_dim)
@@ -230,12 +265,25 @@ def _random_write(
             str(random.choice(PATHS)),
             index,
             index,
-            image.image_id if (is_good := bool(random.random() < 0.8)) else None,
-            None if is_good else "broken",
+            *_random_content(random, [image.image_id for image in images[index:]]),
         )
-        for index, image in enumerate(images)
+        for index in range(len(images))
     ]
     return lambda store: store.write(images, files)
+
+
+def _random_content(
+    random: Generator, image_ids: list[str]
+) -> tuple[str | None, str | None, tuple[Fragment, ...]]:
+    """Return what a file holds: the first of some images, none, or several."""
+    kind = random.random()
+    if kind < 0.7:
+        return (image_ids[0], None, ()) if kind < 0.55 else (None, "broken", ())
+    names = random.choice(FRAGMENTS, size=random.integers(1, 5), replace=False).tolist()
+    fragments = [Fragment(name, str(random.choice(image_ids))) for name in names]
+    if kind > 0.9:
+        fragments[0] = replace(fragments[0], image_id=None, problem="broken")
+    return None, None, tuple(fragments)
 
 
 def _assert_alike(local: Store, memory: Store, random: Generator) -> None:
