@@ -26,6 +26,7 @@ __all__ = [
 
 CATALOG_NAME = "catalog.sqlite"
 _UNFINISHED_NAME = "unfinished.sqlite"
+_OLD_OWNER_NAME = "writer.pid"  # of programs before format version 5
 _SEGMENTS_NAME = re.compile(r"vectors-([0-9]+)")
 
 
@@ -68,11 +69,11 @@ def check_free(folder: Path) -> None:
     it was made."""
     if (folder / CATALOG_NAME).exists():
         return
-    ours = {LOCK_NAME, OWNER_NAME, segments_name(1)}
+    ours = {LOCK_NAME, _OLD_OWNER_NAME, segments_name(1)}
     others = sorted(
         path.name
         for path in folder.iterdir()
-        if path.name not in ours and not path.name.startswith(_UNFINISHED_NAME)
+        if path.name not in ours and not path.name.startswith((_UNFINISHED_NAME, OWNER_NAME))
     )
     if others:
         raise StoreError(
