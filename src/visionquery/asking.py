@@ -246,7 +246,8 @@ def _part(term: Like, store: Store, encoder: Encoder) -> Decoded:
     from visionquery.indexing.stored import content_of
 
     assert term.box is not None, "a whole image has its vector"
-    (record,) = store.records(store.find(term.image_id))
+    with store.reading():
+        (record,) = store.records(store.find(term.image_id))
     place = record.paths[0] if record.paths else "its file"
     found = content_of(record, limits=DEFAULT_LIMITS)
     if found is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visionquery.indexing.places import add_roots, check_places, holds, named_scopes
-from visionquery.store.base import Store
+from visionquery.store.base import Compaction, Store
 from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.models.encoder import Encoder
 
-__all__ = ["add", "read_texts", "reencode", "watch"]
+__all__ = ["add", "compact", "read_texts", "reencode", "watch"]
 
 
 def add(
@@ -79,6 +79,14 @@ def watch(
         store, run, places, pace=pace or Pace(), polling=polling,
         on_report=on_report, on_note=on_note, stop=stop,
     )  # fmt: skip
+
+
+def compact(store: Store) -> Compaction:
+    """Give back the room of removed images, as `Library.compact` says."""
+    from visionquery.search.background import compacted_notes
+
+    with store.writing():
+        return store.compact(notes=compacted_notes(store))
 
 
 def reencode(

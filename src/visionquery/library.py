@@ -35,7 +35,7 @@ from visionquery.opening import (
 from visionquery.query.ast import Blend, Like, Node
 from visionquery.query.grammar import parse
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Explanation, Response, Sort
-from visionquery.store.base import Facets, Store
+from visionquery.store.base import Compaction, Facets, Store
 from visionquery.store.places import expanded
 from visionquery.types import KnownImage, ModelIdentity
 
@@ -245,6 +245,18 @@ class Library:
         (before,), after = self._places(old), _absolute(new)
         with self._store.writing():
             move(self._store, before, after)
+
+    def compact(self) -> Compaction:
+        """Give back the room of removed images, which keep their place on disk until then.
+
+        The library is written anew beside itself, and takes its place in one step: it needs about
+        as much free room as it takes, and whatever stops it leaves it as it was. Programs that
+        have it open elsewhere must open it again. Raises StoreError while the library is being
+        moved to another model, LibraryBusyError when another process is writing.
+        """
+        from visionquery import filling
+
+        return filling.compact(self._store)
 
     # -- asking ----------------------------------------------------------------------------
     def search(

@@ -51,8 +51,9 @@ KINDS = [
     "facts",
     *["forget"] * 2,
     "prune",
+    "compact",
     "move",
-    *["next"] * 4,
+    *["next"] * 6,
     *["read"] * 3,
 ]
 FRAGMENTS = [
@@ -145,17 +146,25 @@ def test_store_passes(check: Check, make_store: MakeStore) -> None:
 def test_stores_answer_alike_after_any_history(seed: int, tmp_path: Path) -> None:
     random = np.random.default_rng(seed)
     local, memory, model = create_local(tmp_path / "library", MODEL), MemoryStore(MODEL), MODEL
-    moved = 0
-    for _ in range(120):
-        act = _random_act(random, memory)
+    moved = compacted = 0
+    for step in range(121):
+        act = _random_act(random, memory) if step < 120 else _drop_next_and_compact
         with local.writing(), memory.writing():
+            holes = memory.row_count() - memory.image_count()
             assert act(local) == act(memory)
+            compacted += holes > memory.row_count() - memory.image_count()
         moved += memory.model != model
         model = memory.model
         _assert_alike(local, memory, random)
-    assert memory.row_count() > memory.image_count() > 0, "the history should have left holes"
+    assert memory.image_count() > 0
+    assert compacted, "the history should have left holes, and closed them"
     assert moved, "the history should have moved to another model"
     local.close()
+
+
+def _drop_next_and_compact(store: Store) -> int:
+    store.drop_next()
+    return store.compact().holes
 
 
 def _sorted_rows(records: list[ImageRecord], by: Order, places: list[Path]) -> list[int]:
@@ -182,6 +191,8 @@ def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
         return lambda store: store.forget(gone)
     if kind == "prune":
         return lambda store: store.prune()
+    if kind == "compact":
+        return lambda store: store.compact().holes if store.next_model() is None else None
     if kind == "next":
         return _random_step_to_next(random, known)
     if kind == "facts":

@@ -31,6 +31,7 @@ _COMMANDS = {
     "serve": "visionquery.cli.serve:serve",
     "status": "visionquery.cli.status:status",
     "remove": "visionquery.cli.remove:remove",
+    "compact": "visionquery.cli.compact:compact",
     "eval": "visionquery.cli.evaluate:evaluate",
     "demo": "visionquery.cli.demo:demo",
     "models": "visionquery.cli.models:app",

@@ -31,6 +31,7 @@ __all__ = [
     "SAMPLE_SIZE",
     "Background",
     "biases_of",
+    "compacted_notes",
     "encode_bank",
     "is_stale",
     "keep_background",
@@ -154,6 +155,20 @@ def encode_bank(store: Store, encoder: Encoder) -> Matrix:
 
 def keep_background(store: Store, background: Background) -> None:
     """Write the note. Call it inside `store.writing()`."""
+    store.set_note(BACKGROUND_NOTE, _noted(background))
+
+
+def compacted_notes(store: Store) -> dict[str, str]:
+    """Return the notes, by key, that hold for a store once it is compacted, where now others do.
+    Call it inside `store.writing()`."""
+    kept = kept_background(store)
+    if kept is None:
+        return {}
+    measured = int(store.alive()[: kept.measured_rows].sum())
+    return {BACKGROUND_NOTE: _noted(replace(kept, measured_rows=measured))}
+
+
+def _noted(background: Background) -> str:
     null = background.null
     note = {
         "version": _VERSION,
@@ -163,7 +178,7 @@ def keep_background(store: Store, background: Background) -> None:
         "text_mean": _encoded(background.text_mean),
         "image_mean": _encoded(background.image_mean),
     }
-    store.set_note(BACKGROUND_NOTE, json.dumps(note))
+    return json.dumps(note)
 
 
 def kept_background(store: Store) -> Background | None:

@@ -2,8 +2,8 @@
 
 Every implementation passes `visionquery.testing.store_checks`. An image is known by the hash of
 its bytes (`image_id`); inside one store it also has a row number, which is how scores, masks
-and records refer to it. Rows are stable while a store is open; rows of removed images stay as
-holes that no mask includes.
+and records refer to it. Rows are stable while a store is open and nobody compacts it; until then,
+rows of removed images stay as holes that no mask includes.
 
 A file is an image, or holds several: frames of a video, pages of a document, members of an archive.
 A fragment is a text that says which of them is meant.
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import numpy as np
@@ -23,6 +24,8 @@ from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
 __all__ = [
     "MEASURES",
+    "NO_NOTES",
+    "Compaction",
     "Estimates",
     "Facets",
     "FileRecord",
@@ -40,6 +43,8 @@ MEASURES = 1
 """How many measures an image has. Libraries on disk hold as many: another number is another
 format."""
 
+
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 Order = Literal["date", "path"]
 """Order of images for browsing: newest first, undated last; by path."""
@@ -144,6 +149,17 @@ class Facets:
     last_date: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What compacting a store came to: how many images it has, how many rows of removed ones are
+    gone, and how much room it took before and takes now."""
+
+    images: int
+    holes: int
+    bytes_before: int
+    bytes_after: int
+
+
 class Store(Protocol):
     """Images, their vectors and facts, and the files they were seen in."""
 
@@ -196,6 +212,13 @@ class Store(Protocol):
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""
+
+    def compact(self, *, notes: Mapping[str, str] = NO_NOTES) -> Compaction:
+        """Number the images 0 to n - 1, in the order of their rows, and give back the room of
+        removed ones: all or nothing, durable on return, and these notes kept in the same step;
+        without a hole, change nothing. Raises StoreError while the store is being moved to another
+        model. A store of another process that was open before refuses from then on whatever needs
+        vectors, rows or writing."""
 
     # -- moving to another model: vectors of the next one gather beside those in use ---------
     def begin_next(self, model: ModelIdentity) -> None:

@@ -40,6 +40,7 @@ __all__ = [
     "replace_facts",
     "rows_with_prefix",
     "set_note",
+    "use_generation",
 ]
 
 _IDS_PER_QUESTION = 500
@@ -76,6 +77,11 @@ def extent(connection: sqlite3.Connection) -> tuple[int, int]:
 def commit_rows(connection: sqlite3.Connection, row_count: int) -> None:
     """Say how many rows there are now."""
     connection.execute("UPDATE library SET rows = ?", (row_count,))
+
+
+def use_generation(connection: sqlite3.Connection, generation: int, row_count: int) -> None:
+    """Say by which vectors of the same model the library answers now, and how many they are."""
+    connection.execute("UPDATE library SET generation = ?, rows = ?", (generation, row_count))
 
 
 # -- images --------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from visionquery.types import ModelIdentity
 __all__ = [
     "Generation",
     "begin",
+    "beside",
     "encode_rows",
     "finish",
     "following",
@@ -67,7 +68,7 @@ def in_use(folder: Path, connection: sqlite3.Connection) -> Generation:
         try:
             found.segments.check(rows)
         except StoreError:
-            # Moved to another model, and the old vectors removed, between the two looks.
+            # Others are in use, and the old vectors removed, between the two looks.
             if catalog.extent(connection)[0] != number:
                 continue
             raise
@@ -103,7 +104,7 @@ def reading(connection: sqlite3.Connection, generation: Generation) -> Iterator[
     try:
         yield Scanned(generation.segments, generation.codes, known, rows)
     except FileNotFoundError as error:
-        # The state seen may be from before a move, whose files are gone by now.
+        # The state seen may be an older one, whose files are gone by now.
         if _number_now(generation.folder) == generation.number:
             raise
         raise _moved_on(generation.folder) from error
@@ -130,8 +131,14 @@ def waiting_rows(connection: sqlite3.Connection, generation: Generation) -> int:
 def begin(connection: sqlite3.Connection, current: Generation, model: ModelIdentity) -> None:
     """Begin, or go on with, the vectors of another model; those of a third one are forgotten."""
     number = next_model.begin(connection, model, after=current.number)
-    (current.folder / segments_name(number)).mkdir(exist_ok=True)
-    sync_folder(current.folder)
+    _make_folder(current.folder, number)
+
+
+def beside(current: Generation) -> Generation:
+    """Return an empty generation for vectors of the same model, which the catalog does not know."""
+    number = current.number + 1
+    _make_folder(current.folder, number)
+    return _generation(current.folder, number, current.model)
 
 
 def following(folder: Path, connection: sqlite3.Connection) -> Generation:
@@ -162,7 +169,7 @@ def finish(
 
 
 def sweep(connection: sqlite3.Connection, current: Generation) -> None:
-    """Remove vectors that a move left behind; only the one writer may.
+    """Remove vectors that a move or a compaction left behind; only the one writer may.
 
     Raises StoreError when `current` is not the generation in use.
     """
@@ -181,6 +188,11 @@ def _generation(folder: Path, number: int, model: ModelIdentity) -> Generation:
     return Generation(folder, number, model, segments, codes)
 
 
+def _make_folder(folder: Path, number: int) -> None:
+    (folder / segments_name(number)).mkdir(exist_ok=True)
+    sync_folder(folder)
+
+
 def _number_now(folder: Path) -> int:
     connection = connect(folder / CATALOG_NAME)
     try:
@@ -191,5 +203,6 @@ def _number_now(folder: Path) -> int:
 
 def _moved_on(folder: Path) -> StoreError:
     return StoreError(
-        f"The library {folder} was moved to another model while it was open here: open it again."
+        f"The library {folder} was moved to another model or compacted while it was open here: "
+        "open it again."
     )

@@ -147,33 +147,32 @@ class LocalReader:
 
     def text_read(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images whose text was read."""
-        with self._open.read() as connection:
+        with self._open.rows() as connection:
             return self._open.mask(connection, rows_read(connection))
 
     def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where there is none."""
-        with self._open.read() as connection:
+        with self._open.rows() as connection:
             count = generations.row_count(connection, self._open.in_use)
             asked = np.arange(count) if rows is None else checked_rows(rows, count)
             return read_measures(connection, asked)
 
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""
-        with self._open.read() as connection:
+        with self._open.rows() as connection:
             found = joined(rows_within(connection, scope) for scope in scopes)
             return self._open.mask(connection, found)
 
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:
         """Return the records of rows, in their order. Raises StoreError when one is no image."""
-        with self._open.read() as connection:
+        with self._open.rows() as connection:
             return catalog.image_records(connection, rows)
 
     def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
         """Return the rows (n,) of all images in an order, kept until something changes."""
         from visionquery.store import browsing  # no search by relevance needs it; start fast
 
-        with self.reading(), self._open.read() as connection:
-            generations.row_count(connection, self._open.in_use)
+        with self._open.rows() as connection:
             return browsing.ordered(connection, self._kept, by, places=places)
 
     def facets(self) -> Facets:
@@ -186,7 +185,7 @@ class LocalReader:
 
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""
-        with self._open.read() as connection:
+        with self._open.rows() as connection:
             return catalog.rows_with_prefix(connection, image_id)
 
     def vectors(self, rows: Sequence[int]) -> Matrix:
@@ -206,7 +205,7 @@ class LocalReader:
 
     def next_done(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images that have their vector of the next model."""
-        with self._open.read() as connection:
+        with self._open.rows() as connection:
             return self._open.mask(connection, next_model.rows_done(connection))
 
     def note(self, key: str) -> str | None:

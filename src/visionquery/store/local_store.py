@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.store import catalog, generations, next_model, pruning
+from visionquery.store import catalog, compaction, generations, next_model, pruning
 from visionquery.store.base import (
+    NO_NOTES,
+    Compaction,
     FileRecord,
     NewImage,
     Root,
@@ -55,7 +57,7 @@ class LocalStore(LocalReader):
     def writing(self) -> Iterator[None]:
         """Hold the one writer's place. Raises LibraryBusyError when another has it, StoreError
         when this thread has it already, the library may only be read, or was moved to another
-        model since it was opened here."""
+        model or compacted since it was opened here."""
         if self._writer == threading.get_ident():
             raise StoreError("writing() is already held here: do not enter it a second time.")
         self._open.check_place()
@@ -145,6 +147,27 @@ class LocalStore(LocalReader):
         with self._change() as connection:
             catalog.set_note(connection, key, storable(value))
 
+    def compact(self, *, notes: Mapping[str, str] = NO_NOTES) -> Compaction:
+        """Number the images anew without holes, give back the room of removed ones, and keep these
+        notes in the same step.
+
+        Raises StoreError while the library is being moved to another model.
+        """
+        self._check_writing()
+        bytes_before, before = self.size_bytes(), self._open.in_use
+        holes = self.row_count() - self.image_count()
+        try:
+            with self._change() as connection:
+                after = compaction.compacted(connection, before, notes)
+            if after is not None:
+                self._open.in_use = after
+                before.close()
+        finally:
+            self._sweep()
+        with self._open.read() as connection:
+            compaction.give_room_back(connection)
+        return Compaction(self.image_count(), holes, bytes_before, self.size_bytes())
+
     # -- moving to another model -----------------------------------------------------------
     def begin_next(self, model: ModelIdentity) -> None:
         """Begin, or go on with, vectors of another model; what was made for a third one goes.
@@ -189,8 +212,7 @@ class LocalStore(LocalReader):
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        if self._writer is None:
-            raise StoreError("A library is changed inside `with store.writing():` only.")
+        self._check_writing()
         with self._open.read() as connection:
             if connection.in_transaction:
                 raise StoreError("Nothing can be written inside `with store.reading():`.")
@@ -202,6 +224,10 @@ class LocalStore(LocalReader):
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def _check_writing(self) -> None:
+        if self._writer is None:
+            raise StoreError("A library is changed inside `with store.writing():` only.")
 
     def _append(self, connection: sqlite3.Connection, images: Sequence[NewImage]) -> None:
         rows = generations.row_count(connection, self._open.in_use)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from visionquery.store.base import MEASURES
 from visionquery.store.rows import distinct
 
-__all__ = ["drop_measures", "put_measures", "read_measures"]
+__all__ = ["drop_measures", "move_measures", "put_measures", "read_measures"]
 
 _ROWS_PER_PART = 4096
 _STORED = np.dtype("<f4")
@@ -47,6 +47,14 @@ def read_measures(
 def drop_measures(connection: sqlite3.Connection) -> None:
     """Forget all measures."""
     connection.execute("DELETE FROM measures")
+
+
+def move_measures(connection: sqlite3.Connection, rows: NDArray[np.int64]) -> None:
+    """Give the measures of rows (n,) to the rows 0 to n - 1, and forget all others."""
+    if connection.execute("SELECT 1 FROM measures LIMIT 1").fetchone() is not None:
+        kept = read_measures(connection, rows)
+        drop_measures(connection)
+        put_measures(connection, 0, kept)
 
 
 def _part(connection: sqlite3.Connection, number: int) -> NDArray[np.float32]:

@@ -15,6 +15,8 @@ from visionquery.errors import StoreError
 from visionquery.store import entries
 from visionquery.store.base import (
     MEASURES,
+    NO_NOTES,
+    Compaction,
     FileRecord,
     NewImage,
     Root,
@@ -119,6 +121,24 @@ class MemoryStore(MemoryReader):
         with self._change():
             self._notes[key] = entries.storable(value)
 
+    def compact(self, *, notes: Mapping[str, str] = NO_NOTES) -> Compaction:
+        """Number the images anew without holes, and keep these notes.
+
+        Raises StoreError while the store is being moved to another model.
+        """
+        with self._change():
+            bytes_before, rows = self._matrix.nbytes, sorted(self._rows.values())
+            holes = len(self._images) - len(rows)
+            if holes and self._next is not None:
+                raise StoreError(
+                    f"The store is being moved to the model {self._next.model.name}: finish that "
+                    "first, then compact it."
+                )
+            if holes:
+                self._number_anew(rows)
+                self._notes.update(notes)
+            return Compaction(len(rows), holes, bytes_before, self._matrix.nbytes)
+
     # -- moving to another model -----------------------------------------------------------
     def begin_next(self, model: ModelIdentity) -> None:
         """Begin, or go on with, vectors of another model; what was made for a third one goes.
@@ -172,6 +192,13 @@ class MemoryStore(MemoryReader):
         if self._next is None:
             raise StoreError("The store is not being moved to another model.")
         return self._next
+
+    def _number_anew(self, rows: list[int]) -> None:
+        new = {row: place for place, row in enumerate(rows)}
+        self._images = [self._images[row] for row in rows]
+        self._matrix, self._measures = self._matrix[rows], self._measures[rows]
+        self._rows = {image_id: new[row] for image_id, row in self._rows.items()}
+        self._texts = {new[row]: text for row, text in self._texts.items()}
 
     def _append(self, images: Sequence[NewImage]) -> None:
         if not images:

@@ -80,9 +80,17 @@ class Opened:
                 connection.execute("ROLLBACK")
 
     @contextmanager
+    def rows(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection, in one state, to ask for rows or by rows. Raises
+        StoreError when those of that state are not those of the vectors in use."""
+        with self.reading(), self.read() as connection:
+            generations.row_count(connection, self.in_use)
+            yield connection
+
+    @contextmanager
     def scanned(self) -> Iterator[Scanned]:
         """Give the vectors for as long as they are read. Raises StoreError when the library was
-        moved to another model since it was opened here."""
+        moved to another model or compacted since it was opened here."""
         with self.read() as connection, generations.reading(connection, self.in_use) as scanned:
             yield scanned
 
@@ -105,8 +113,7 @@ class Opened:
             mask.flags.writeable = False
             return mask
 
-        with self.reading(), self.read() as connection:
-            generations.row_count(connection, self.in_use)
+        with self.rows() as connection:
             return self._masks.get(key, catalog.changes(connection), make)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 
 from visionquery.store import catalog, word_index
 
-__all__ = ["finish", "prune"]
+__all__ = ["finish", "move_loose", "prune"]
 
 _NOTE = "loose"
 _MOST = 10_000
@@ -43,6 +43,15 @@ def prune(connection: sqlite3.Connection) -> int:
     )
     catalog.set_note(connection, _NOTE, "[]")
     return len(found)
+
+
+def move_loose(connection: sqlite3.Connection, moved: str) -> None:
+    """Say what is taken down by the rows that a table of (old, new) gives."""
+    connection.execute(
+        "UPDATE notes SET value = (SELECT json_group_array(new) "
+        f"FROM json_each(notes.value) AS loose JOIN {moved} ON old = loose.value) WHERE key = ?",
+        (_NOTE,),
+    )
 
 
 def _take_down(connection: sqlite3.Connection) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from visionquery.store.base import FileRecord, NewImage, Scope, Store
 from visionquery.testing.store_browse_checks import BROWSE_CHECKS
+from visionquery.testing.store_compact_checks import COMPACT_CHECKS
 from visionquery.testing.store_examples import HOME, MODEL, example_image, fill, is_refused
 from visionquery.testing.store_filter_checks import FILTER_CHECKS
 from visionquery.testing.store_fragment_checks import FRAGMENT_CHECKS
@@ -206,5 +207,6 @@ STORE_CHECKS: tuple[Check, ...] = (
     *WORD_CHECKS,
     *READING_CHECKS,
     *MOVE_CHECKS,
+    *COMPACT_CHECKS,
     *BROWSE_CHECKS,
 )
