@@ -18,6 +18,7 @@ from visionquery.errors import StoreError
 from visionquery.store import catalog, next_model
 from visionquery.store.codes import Codes, codable, coded, set_coded
 from visionquery.store.connections import connect
+from visionquery.store.identity import keep_identity
 from visionquery.store.layout import CATALOG_NAME, remove_segments, segments_name
 from visionquery.store.scanning import Scanned
 from visionquery.store.vectors import Segments, sync_folder
@@ -130,7 +131,9 @@ def waiting_rows(connection: sqlite3.Connection, generation: Generation) -> int:
 def begin(connection: sqlite3.Connection, current: Generation, model: ModelIdentity) -> None:
     """Begin, or go on with, the vectors of another model; those of a third one are forgotten."""
     number = next_model.begin(connection, model, after=current.number)
-    (current.folder / segments_name(number)).mkdir(exist_ok=True)
+    place = current.folder / segments_name(number)
+    place.mkdir(exist_ok=True)
+    keep_identity(place, model)
     sync_folder(current.folder)
 
 
