@@ -1,6 +1,7 @@
 """The words that every room speaks: arrays, facts of a picture, identity of a model."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,12 +51,13 @@ class Facts:
 class KnownImage:
     """What a library knows of an image: its id, what its file says, all absolute `paths` where it
     was seen, and the text that was read in it, "" when nothing stands there, None when nobody has
-    looked."""
+    looked. `fragments` says, of those paths whose file holds several images, which one it is."""
 
     image_id: str
     facts: Facts
     paths: tuple[str, ...]
     text: str | None = None
+    fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

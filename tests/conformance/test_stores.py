@@ -16,6 +16,7 @@ from visionquery.store import codes, pruning
 from visionquery.store.base import (
     MEASURES,
     FileRecord,
+    Fragment,
     ImageRecord,
     NewImage,
     Order,
@@ -40,10 +41,29 @@ PATHS = [
     "b/c/\udce9.jpg",
     "b/y.tif",
     "c/x.jpg",
+    "a/c.zip",
     "Sommer/BeachTrip_12É.JPG",
     "京都/寺1.png",
 ]
-KINDS = ["add", *["write"] * 5, *["forget"] * 2, "prune", "move", *["next"] * 4, *["read"] * 3]
+KINDS = [
+    "add",
+    *["write"] * 6,
+    "facts",
+    *["forget"] * 2,
+    "prune",
+    "move",
+    *["next"] * 4,
+    *["read"] * 3,
+]
+FRAGMENTS = [
+    "t=0",
+    "t=12.48",
+    "page=3",
+    "member=Old/BeachTrip.tif",
+    "member=b.PNG",
+    "member=\udce9\ud800 京.jpg",
+    "member=.webp",
+]
 TEXTS = ["", "Total  due\n17.50", "EXIT", "出口 exit", "a | b \0 c", "\udce9x", "straße [1]"]
 KEYWORDS = ["Strand", "café", "cafe\u0301", "a*b", "OldTown", "[x]", "1\0"]
 CAMERAS = [None, "SONY A7", "Sony a7", "[Café] 1", "x"]
@@ -88,6 +108,9 @@ PHRASES = [
     "q a",
     "jpg",
     "näme 3",
+    "c zip old beach",
+    "c zip e 京",
+    "12 48",
 ]
 
 
@@ -161,6 +184,12 @@ def _random_act(random: Generator, known: Store) -> Callable[[Store], object]:
         return lambda store: store.prune()
     if kind == "next":
         return _random_step_to_next(random, known)
+    if kind == "facts":
+        rows = np.flatnonzero(known.alive()).tolist()
+        ids = [record.image_id for record in known.records(rows) if random.random() < 0.3]
+        images = (_random_image(random, f"{len(id_) + i}", 8) for i, id_ in enumerate(ids))
+        facts = {id_: image.facts for id_, image in zip(ids, images, strict=True)}
+        return lambda store: store.write_facts(facts)
     if kind == "read":
         return _random_reading(random, known)
     return _random_write(random, root_ids, known.model.embed_dim)
@@ -225,12 +254,25 @@ def _random_write(
             str(random.choice(PATHS)),
             index,
             index,
-            image.image_id if (is_good := bool(random.random() < 0.8)) else None,
-            None if is_good else "broken",
+            *_random_content(random, [image.image_id for image in images[index:]]),
         )
-        for index, image in enumerate(images)
+        for index in range(len(images))
     ]
     return lambda store: store.write(images, files)
+
+
+def _random_content(
+    random: Generator, image_ids: list[str]
+) -> tuple[str | None, str | None, tuple[Fragment, ...]]:
+    """Return what a file holds: the first of some images, none, or several."""
+    kind = random.random()
+    if kind < 0.7:
+        return (image_ids[0], None, ()) if kind < 0.55 else (None, "broken", ())
+    names = random.choice(FRAGMENTS, size=random.integers(1, 5), replace=False).tolist()
+    fragments = [Fragment(name, str(random.choice(image_ids))) for name in names]
+    if kind > 0.9:
+        fragments[0] = replace(fragments[0], image_id=None, problem="broken")
+    return None, None, tuple(fragments)
 
 
 def _assert_alike(local: Store, memory: Store, random: Generator) -> None:

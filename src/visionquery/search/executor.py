@@ -224,6 +224,7 @@ def _hits(
             height=record.facts.height,
             taken_at=record.facts.taken_at,
             parts=explained[i],
+            fragments=record.fragments,
         )
         for i, (place, record) in enumerate(page)
     ]

@@ -1,7 +1,7 @@
 """What a search returns: plain values, ready to show or to serialize."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -51,6 +51,7 @@ class Hit:
     cosine of the probes that are asked for, where there are several), None where no vector was
     compared; `confidence` is 0..1. `path` is the first of `paths`, all absolute; `width` and
     `height` are pixels; `taken_at` is ISO 8601. `parts` explain it, where that was asked for.
+    `fragments` says, of those paths whose file holds several images, which one it is.
     """
 
     rank: int
@@ -63,6 +64,12 @@ class Hit:
     height: int
     taken_at: str | None
     parts: tuple[Part, ...] = ()
+    fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def fragment(self) -> str:
+        """Which of several images in the file at `path` it is, "" where the file is the image."""
+        return "" if self.path is None else self.fragments.get(self.path, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ Every implementation passes `visionquery.testing.store_checks`. An image is know
 its bytes (`image_id`); inside one store it also has a row number, which is how scores, masks
 and records refer to it. Rows are stable while a store is open; rows of removed images stay as
 holes that no mask includes.
+
+A file is an image, or holds several: frames of a video, pages of a document, members of an archive.
+A fragment is a text that says which of them is meant.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -23,6 +26,7 @@ __all__ = [
     "Estimates",
     "Facets",
     "FileRecord",
+    "Fragment",
     "ImageRecord",
     "NewImage",
     "Order",
@@ -63,9 +67,24 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Fragment:
+    """One of several images of a file. `name` says which: `t=12.48`, seconds of a video; `page=3`,
+    counted from 1; `member=a/b.jpg`, of an archive. Either `image_id` is set, or `problem` says
+    why it was skipped.
+
+    Source: W3C Media Fragments URI 1.0 (`t=`), RFC 8118 (`page=`).
+    """
+
+    name: str
+    image_id: str | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """A file as last seen: `path` relative to its root, "/"-separated (undecodable bytes as
-    surrogate escapes). Either `image_id` is set, or `problem` says why it was skipped."""
+    surrogate escapes). One of three is set: `image_id` of a file that is an image, `problem`, why
+    it was skipped, or the `fragments` of one that holds several images, in its order."""
 
     root_id: int
     path: str
@@ -73,6 +92,7 @@ class FileRecord:
     mtime_ns: int
     image_id: str | None
     problem: str | None = None
+    fragments: tuple[Fragment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +107,16 @@ class NewImage:
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """A stored image with all absolute paths where it was seen, in path order. `text` is what was
-    read in the picture, "" when nothing stands there, None when nobody has looked."""
+    read in the picture, "" when nothing stands there, None when nobody has looked. `fragments`
+    says, of those paths whose file holds several images, which one it is: the first in the file's
+    order where it is there several times."""
 
     row: int
     image_id: str
     facts: Facts
     paths: tuple[str, ...]
     text: str | None = None
+    fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,8 +172,12 @@ class Store(Protocol):
 
     def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
         """Store images and the files they were seen in, all or nothing, durable on return.
-        Images that are already there are left as they are; a file's record is replaced.
-        Every file's `image_id` is among `images` or already stored."""
+        Images that are already there are left as they are; a file's record is replaced, with all
+        its fragments. Every image that a file holds is among `images` or already stored."""
+
+    def write_facts(self, facts: Mapping[str, Facts]) -> None:
+        """Store facts of stored images, by image_id, in place of those that are there: all or
+        nothing, durable on return. Raises StoreError when one is not stored."""
 
     def forget(self, files: Sequence[tuple[int, str]]) -> None:
         """Forget files, given as (root_id, path)."""
@@ -242,7 +269,8 @@ class Store(Protocol):
 
     def matching(self, test: Filter) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images for which a filter holds. Raises InputError when
-        its test is not one for its field."""
+        its test is not one for its field. A member of an archive has, for filters of paths and
+        extensions, for words and for facets, the file's path, "/", and its name for a path."""
 
     def holding(self, phrase: str) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images that have the words of a phrase in a row: in the

@@ -18,19 +18,22 @@ from visionquery.store.catalog import changes
 from visionquery.store.derived import (
     Kept,
     comparable,
+    extension,
     folders_around,
     frozen,
     most_frequent,
     place_that_counts,
 )
 from visionquery.store.folding import folded
+from visionquery.store.fragments import MEMBER, compared, fragment_bytes, fragment_of
 from visionquery.store.places import absolute, packed, unpacked
 from visionquery.store.roots import roots
 from visionquery.store.rows import distinct
 
 __all__ = ["facets", "ordered", "rows_by_date", "rows_by_path"]
 
-_FILES = "SELECT row, path FROM files WHERE root_id = ? AND row IS NOT NULL"
+_FILES = "SELECT row, path, fragment FROM files WHERE root_id = ? AND row IS NOT NULL"
+_MEMBER = fragment_bytes(MEMBER)
 
 
 def ordered(
@@ -105,7 +108,7 @@ def _seen(connection: sqlite3.Connection, places: Sequence[Path]) -> dict[int, s
     several: defaultdict[int, set[str]] = defaultdict(set)
     for root in roots(connection):
         folder = absolute(root.location, "")
-        for row, path in connection.execute(_FILES, (root.root_id,)):
+        for row, path, _ in connection.execute(_FILES, (root.root_id,)):
             place = folder + unpacked(path).replace("/", os.sep)
             known = seen.setdefault(row, place)
             if known is not place:
@@ -124,9 +127,9 @@ def _files_apart(
     types: defaultdict[str, list[int]] = defaultdict(list)
     folders: defaultdict[str, list[int]] = defaultdict(list)
     for root in known:
-        by_ending, by_folder = _below(connection, root.root_id)
-        for ending, rows in by_ending.items():
-            types[folded(unpacked(ending))] += rows
+        by_type, by_folder = _below(connection, root.root_id)
+        for name, rows in by_type.items():
+            types[name] += rows
         for path, rows in by_folder.items():
             place = absolute(root.location, unpacked(path))
             for folder in set(folders_around(Path(place), locations)):
@@ -137,18 +140,23 @@ def _files_apart(
 
 def _below(
     connection: sqlite3.Connection, root_id: int
-) -> tuple[dict[bytes, list[int]], dict[bytes, list[int]]]:
-    """Return the rows of images in a root by what follows the last dot in the names of their
-    files, and by the folder that these are in."""
+) -> tuple[dict[str, list[int]], dict[bytes, list[int]]]:
+    """Return the rows of images in a root by extension, and by the folder that their files are
+    in."""
     by_ending: defaultdict[bytes, list[int]] = defaultdict(list)
+    by_type: defaultdict[str, list[int]] = defaultdict(list)
     by_folder: defaultdict[bytes, list[int]] = defaultdict(list)
-    for row, path in connection.execute(_FILES, (root_id,)):
+    for row, path, fragment in connection.execute(_FILES, (root_id,)):
         folder, _, name = path.rpartition(b"/")
         by_folder[folder].append(row)
         stem, _, ending = name.rpartition(b".")
-        if stem:
+        if fragment.startswith(_MEMBER):
+            by_type[extension(compared("", fragment_of(fragment)))].append(row)
+        elif stem:
             by_ending[ending].append(row)
-    return by_ending, by_folder
+    for ending, rows in by_ending.items():
+        by_type[folded(unpacked(ending))] += rows
+    return by_type, by_folder
 
 
 def _counted(values: dict[str, list[int]]) -> dict[str, int]:

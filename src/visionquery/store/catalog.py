@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.store.base import FileRecord, ImageRecord, NewImage, Scope
+from visionquery.store.base import ImageRecord, NewImage
+from visionquery.store.checksums import facts_crc, vector_crc
 from visionquery.store.entries import is_image_id
-from visionquery.store.folding import folded, folded_place
-from visionquery.store.places import absolute, packed, unpacked
-from visionquery.store.roots import roots
+from visionquery.store.files import seen_in
+from visionquery.store.folding import folded
+from visionquery.store.places import packed
 from visionquery.store.rows import rows_of
 from visionquery.types import Facts, ModelIdentity
 
@@ -29,17 +30,15 @@ __all__ = [
     "commit_rows",
     "create",
     "current",
+    "drop_keywords",
     "extent",
-    "file_records",
-    "forget_files",
     "holes",
     "image_count",
     "image_records",
     "image_rows",
     "note",
-    "put_files",
+    "replace_facts",
     "rows_with_prefix",
-    "rows_within",
     "set_note",
 ]
 
@@ -113,14 +112,42 @@ def add_images(connection: sqlite3.Connection, first_row: int, images: Sequence[
     """Store the facts of new images, one row each from `first_row` on."""
     rows = range(first_row, first_row + len(images))
     connection.executemany(
-        f"INSERT INTO images (row, image_id, {_FACTS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        f"INSERT INTO images (row, image_id, vector_crc, facts_crc, {_FACTS}) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
-            (row, bytes.fromhex(image.image_id), *_columns_of(image.facts))
+            (
+                row,
+                bytes.fromhex(image.image_id),
+                vector_crc(image.vector),
+                facts_crc(image.image_id, image.facts),
+                *_columns_of(image.facts),
+            )
             for row, image in zip(rows, images, strict=True)
         ),
     )
     add_keywords(
         connection, ((row, image.facts.keywords) for row, image in zip(rows, images, strict=True))
+    )
+
+
+def replace_facts(connection: sqlite3.Connection, facts: Mapping[str, Facts]) -> None:
+    """Store facts of images, by ids that are stored, in place of those that are there."""
+    rows = image_rows(connection, facts)
+    for image_id, row in rows.items():
+        ((keywords,),) = connection.execute("SELECT keywords FROM images WHERE row = ?", (row,))
+        drop_keywords(connection, [(row, keywords)])
+        connection.execute(
+            f"UPDATE images SET (facts_crc, {_FACTS}) = (?,?,?,?,?,?,?,?,?,?,?) WHERE row = ?",
+            (facts_crc(image_id, facts[image_id]), *_columns_of(facts[image_id]), row),
+        )
+    add_keywords(connection, ((row, facts[image_id].keywords) for image_id, row in rows.items()))
+
+
+def drop_keywords(connection: sqlite3.Connection, kept: Iterable[tuple[int, str]]) -> None:
+    """Take from the filter `keyword` what it knows of rows, given as (row, JSON of keywords)."""
+    connection.executemany(
+        "DELETE FROM keywords WHERE folded = ? AND row = ?",
+        ((folded(each), row) for row, keywords in kept for each in json.loads(keywords)),
     )
 
 
@@ -136,11 +163,10 @@ def add_keywords(
 
 def image_records(connection: sqlite3.Connection, rows: Sequence[int]) -> list[ImageRecord]:
     """Return the records of rows, in their order. Raises StoreError when one is no image."""
-    locations = {root.root_id: root.location for root in roots(connection)}
     known: dict[int, ImageRecord] = {}
     for start in range(0, len(rows), _IDS_PER_QUESTION):
         asked = [int(row) for row in rows[start : start + _IDS_PER_QUESTION]]
-        seen = _places_of(connection, asked, locations)
+        seen = seen_in(connection, asked)
         marks = ",".join("?" * len(asked))
         found = connection.execute(
             f"SELECT row, image_id, text, {_FACTS} FROM images LEFT JOIN texts USING (row) "
@@ -149,8 +175,10 @@ def image_records(connection: sqlite3.Connection, rows: Sequence[int]) -> list[I
         )
         for row, image_id, text, *facts, keywords in found:
             facts.append(tuple(json.loads(keywords)))
-            paths = tuple(sorted(seen.get(row, ()), key=packed))
-            known[row] = ImageRecord(row, image_id.hex(), Facts(*facts), paths, text)
+            here = seen.get(row, {})
+            paths = tuple(sorted(here, key=packed))
+            fragments = {path: fragment for path, fragment in here.items() if fragment}
+            known[row] = ImageRecord(row, image_id.hex(), Facts(*facts), paths, text, fragments)
     for row in rows:
         if row not in known:
             raise StoreError(f"Row {row} is no image of the library (any more): search again.")
@@ -166,62 +194,6 @@ def image_count(connection: sqlite3.Connection) -> int:
 def holes(connection: sqlite3.Connection) -> NDArray[np.int64]:
     """Return the rows (n,) that are no image any more."""
     return rows_of(connection, "holes")
-
-
-# -- files ---------------------------------------------------------------------------------
-def put_files(
-    connection: sqlite3.Connection, files: Iterable[FileRecord], rows: Mapping[str, int]
-) -> None:
-    """Store file records in place of those that are there; `rows` has the row of each image."""
-    connection.executemany(
-        # Not REPLACE: what that deletes would not be taken down in `stale_words`.
-        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (root_id, path) DO UPDATE SET "
-        "size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, row = excluded.row, "
-        "problem = excluded.problem",
-        (
-            (
-                file.root_id,
-                packed(file.path),
-                file.size_bytes,
-                file.mtime_ns,
-                None if file.image_id is None else rows[file.image_id],
-                file.problem,
-                folded_place(file.path),
-            )
-            for file in files
-        ),
-    )
-
-
-def forget_files(connection: sqlite3.Connection, files: Iterable[tuple[int, str]]) -> None:
-    """Delete file records, given as (root_id, path)."""
-    connection.executemany(
-        "DELETE FROM files WHERE root_id = ? AND path = ?",
-        ((root_id, packed(path)) for root_id, path in files),
-    )
-
-
-def file_records(connection: sqlite3.Connection, scope: Scope) -> dict[str, FileRecord]:
-    """Return the files at and below a scope, by path, in path order."""
-    where, values = _at_or_below(scope)
-    found = connection.execute(
-        "SELECT path, files.size_bytes, mtime_ns, image_id, problem "
-        f"FROM files LEFT JOIN images USING (row) WHERE {where} ORDER BY path",
-        values,
-    )
-    return {
-        (name := unpacked(path)): FileRecord(
-            scope.root_id, name, size_bytes, mtime_ns, image_id and image_id.hex(), problem
-        )
-        for path, size_bytes, mtime_ns, image_id, problem in found
-    }
-
-
-# -- masks ---------------------------------------------------------------------------------
-def rows_within(connection: sqlite3.Connection, scope: Scope) -> NDArray[np.int64]:
-    """Return the rows (n,) of the images seen at or below a scope; some may come twice."""
-    where, values = _at_or_below(scope)
-    return rows_of(connection, f"files WHERE {where}", *values)
 
 
 # -- notes ---------------------------------------------------------------------------------
@@ -249,17 +221,6 @@ def changed(connection: sqlite3.Connection) -> None:
     set_note(connection, _CHANGES, str(changes(connection) + 1))
 
 
-def _at_or_below(scope: Scope) -> tuple[str, tuple[int | bytes, ...]]:
-    if not scope.path:
-        return "root_id = ?", (scope.root_id,)
-    # "0" is the character after "/": the range holds what starts with the folder's name and "/".
-    path = packed(scope.path)
-    return (
-        "root_id = ? AND (path = ? OR (path > ? AND path < ?))",
-        (scope.root_id, path, path + b"/", path + b"0"),
-    )
-
-
 def _columns_of(facts: Facts) -> tuple[object, ...]:
     return (
         facts.width,
@@ -273,15 +234,3 @@ def _columns_of(facts: Facts) -> tuple[object, ...]:
         facts.caption,
         json.dumps(facts.keywords),
     )
-
-
-def _places_of(
-    connection: sqlite3.Connection, rows: Sequence[int], locations: Mapping[int, str]
-) -> dict[int, set[str]]:
-    """Return the absolute paths of the files of each row that has some."""
-    seen: dict[int, set[str]] = {}
-    marks = ",".join("?" * len(rows))
-    found = connection.execute(f"SELECT row, root_id, path FROM files WHERE row IN ({marks})", rows)
-    for row, root_id, path in found:
-        seen.setdefault(row, set()).add(absolute(locations[root_id], unpacked(path)))
-    return seen

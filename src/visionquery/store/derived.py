@@ -92,21 +92,23 @@ def frozen(rows: Iterable[int]) -> NDArray[np.intp]:
     return array
 
 
-def facets_of(records: Sequence[ImageRecord], roots: Sequence[Root]) -> Facets:
-    """Return the facets of images in files below these roots."""
+def facets_of(
+    known: Sequence[tuple[ImageRecord, Sequence[str]]], roots: Sequence[Root]
+) -> Facets:
+    """Return the facets of images, each with the absolute paths that filters compare of it, in
+    files below these roots."""
     locations = comparable(roots)
     cameras: Counter[str] = Counter()
     types: Counter[str] = Counter()
     folders: Counter[str] = Counter()
-    for record in records:
+    for record, paths in known:
         if record.facts.camera is not None:
             cameras[record.facts.camera] += 1
-        seen = [Path(path) for path in record.paths]
-        types.update({extension(path.name) for path in seen})
-        inside = (folders_around(path.parent, locations) for path in seen)
+        types.update({extension(path) for path in paths})
+        inside = (folders_around(Path(path).parent, locations) for path in record.paths)
         folders.update(set(chain.from_iterable(inside)))
     del types[""]
-    dates = [record.facts.taken_at for record in records if record.facts.taken_at]
+    dates = [record.facts.taken_at for record, _ in known if record.facts.taken_at]
     return Facets(
         cameras=most_frequent(cameras),
         types=most_frequent(types),
@@ -116,9 +118,10 @@ def facets_of(records: Sequence[ImageRecord], roots: Sequence[Root]) -> Facets:
     )
 
 
-def extension(name: str) -> str:
-    """Return what the filter `ext` knows the file of a name by: what follows its last dot, folded;
-    "" when it has none."""
+def extension(path: str) -> str:
+    """Return what the filter `ext` knows a path by: what follows the last dot of its last name,
+    folded; "" when it has none."""
+    name = path.replace(os.sep, "/").rpartition("/")[2]
     stem, _, ending = name.rpartition(".")
     return folded(ending) if stem else ""
 

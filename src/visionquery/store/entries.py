@@ -1,20 +1,22 @@
 """What may enter a store: a batch is checked, and made fit to keep, before anything is written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.store.base import MEASURES, FileRecord, NewImage
+from visionquery.store.base import MEASURES, FileRecord, Fragment, NewImage
+from visionquery.store.fragments import parts_of
 from visionquery.types import Facts, Matrix
 
 __all__ = [
     "UNIT_TOLERANCE",
     "Batch",
     "checked_batch",
+    "checked_facts",
     "checked_measures",
     "checked_probes",
     "checked_rows",
@@ -45,8 +47,7 @@ def checked_batch(
     for image in images:
         _check_image(image, embed_dim)
     for file in files:
-        if (file.image_id is None) == (file.problem is None):
-            raise StoreError(f"The file {file.path!r} needs either an image or a problem.")
+        _check_file(file)
     first: dict[str, NewImage] = {}
     for image in images:
         first.setdefault(image.image_id, _fit_image(image))
@@ -54,6 +55,13 @@ def checked_batch(
         images=first,
         files={(file.root_id, file.path): _fit_file(file) for file in files},
     )
+
+
+def checked_facts(facts: Mapping[str, Facts], known: Set[str]) -> dict[str, Facts]:
+    """Return facts by image_id, fit to keep. Raises StoreError when an image is not `known`."""
+    if missing := facts.keys() - known:
+        raise StoreError(f"Image {min(missing)} is not stored (any more): its facts cannot change.")
+    return {image_id: _fit_facts(each) for image_id, each in facts.items()}
 
 
 def checked_measures(
@@ -121,6 +129,21 @@ def _check_image(image: NewImage, embed_dim: int) -> None:
         raise StoreError(f"The vector of image {image.image_id} is not of unit length.")
 
 
+def _check_file(file: FileRecord) -> None:
+    held = (file.image_id is not None) + (file.problem is not None) + bool(file.fragments)
+    if held != 1:
+        raise StoreError(f"The file {file.path!r} needs either an image, a problem or fragments.")
+    names = [fragment.name for fragment in file.fragments]
+    if "" in names or len(set(names)) != len(names):
+        raise StoreError(f"The fragments of {file.path!r} need a name each, all different.")
+    for part in parts_of(file):
+        if (part.image_id is None) == (part.problem is None):
+            raise StoreError(
+                f"The fragment {part.name!r} of the file {file.path!r} needs either an image or "
+                "a problem."
+            )
+
+
 def _fit_image(image: NewImage) -> NewImage:
     return replace(image, facts=_fit_facts(image.facts))
 
@@ -139,5 +162,16 @@ def _fit_facts(facts: Facts) -> Facts:
 def _fit_file(file: FileRecord) -> FileRecord:
     # A broken file system can report times that no 64-bit column holds.
     mtime_ns = min(max(file.mtime_ns, _INT64.min), _INT64.max)
-    problem = None if file.problem is None else storable(file.problem)
-    return replace(file, mtime_ns=int(mtime_ns), problem=problem)
+    return replace(
+        file,
+        mtime_ns=int(mtime_ns),
+        problem=_fit_problem(file.problem),
+        fragments=tuple(
+            Fragment(each.name, each.image_id, _fit_problem(each.problem))
+            for each in file.fragments
+        ),
+    )
+
+
+def _fit_problem(problem: str | None) -> str | None:
+    return None if problem is None else storable(problem)

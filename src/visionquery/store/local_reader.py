@@ -30,6 +30,7 @@ from visionquery.store.entries import (
     checked_rows,
 )
 from visionquery.store.faults import translated
+from visionquery.store.files import file_records, rows_within
 from visionquery.store.kernels import cosines
 from visionquery.store.layout import folder_bytes
 from visionquery.store.measures import read_measures
@@ -77,7 +78,7 @@ class LocalReader:
     def files(self, scope: Scope) -> dict[str, FileRecord]:
         """Return the files at and below a scope, by path, in path order."""
         with self._open.read() as connection:
-            return catalog.file_records(connection, scope)
+            return file_records(connection, scope)
 
     def has_images(self, image_ids: Sequence[str]) -> set[str]:
         """Return those of the ids that are stored."""
@@ -160,7 +161,7 @@ class LocalReader:
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""
         with self._open.read() as connection:
-            found = joined(catalog.rows_within(connection, scope) for scope in scopes)
+            found = joined(rows_within(connection, scope) for scope in scopes)
             return self._open.mask(connection, found)
 
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:

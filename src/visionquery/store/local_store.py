@@ -22,13 +22,17 @@ from visionquery.store.base import (
     Root,
     Scope,
 )
+from visionquery.store.checksums import vector_crc
 from visionquery.store.entries import (
     checked_batch,
+    checked_facts,
     checked_measures,
     checked_rows,
     checked_vectors,
     storable,
 )
+from visionquery.store.files import forget_files, put_files
+from visionquery.store.fragments import images_of
 from visionquery.store.local_reader import LocalReader
 from visionquery.store.lock import writer_lock
 from visionquery.store.measures import put_measures
@@ -36,7 +40,7 @@ from visionquery.store.opened import Opened
 from visionquery.store.places import normal
 from visionquery.store.roots import add, check_roots, move
 from visionquery.store.texts import put_texts
-from visionquery.types import Matrix, ModelIdentity
+from visionquery.types import Facts, Matrix, ModelIdentity
 
 __all__ = ["LocalStore"]
 
@@ -91,17 +95,26 @@ class LocalStore(LocalReader):
             new = [image for key, image in batch.images.items() if key not in known]
             if new:
                 self._append(connection, new)
-            needed = {file.image_id for file in batch.files.values() if file.image_id is not None}
+            needed = {image_id for file in batch.files.values() for image_id in images_of(file)}
             rows = catalog.image_rows(connection, needed)
             if missing := needed - rows.keys():
                 raise StoreError(f"A file shows image {min(missing)}, which is not stored.")
-            catalog.put_files(connection, batch.files.values(), rows)
+            put_files(connection, batch.files.values(), rows)
             generations.encode_rows(connection, self._open.in_use, while_writing=True)
+
+    def write_facts(self, facts: Mapping[str, Facts]) -> None:
+        """Store facts of stored images, by image_id, all or nothing, durable on return.
+
+        Raises StoreError when one is not stored.
+        """
+        with self._change() as connection:
+            known = catalog.image_rows(connection, facts)
+            catalog.replace_facts(connection, checked_facts(facts, known.keys()))
 
     def forget(self, files: Sequence[tuple[int, str]]) -> None:
         """Forget files, given as (root_id, path); unknown ones are passed over."""
         with self._change() as connection:
-            catalog.forget_files(connection, files)
+            forget_files(connection, files)
 
     def prune(self) -> int:
         """Drop images that no file holds and roots without files; return how many images."""
@@ -153,7 +166,8 @@ class LocalStore(LocalReader):
             asked = checked_rows(rows, generations.row_count(connection, self._open.in_use))
             fit = checked_vectors(vectors, len(asked), following.model.embed_dim)
             following.segments.put(asked, fit)
-            next_model.mark_done(connection, asked.tolist())
+            crcs = map(vector_crc, fit)
+            next_model.mark_done(connection, dict(zip(asked.tolist(), crcs, strict=True)))
 
     def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
         """Make the next model the model in one step; drop these notes and the old vectors.

@@ -6,6 +6,7 @@ also be read as what a store means.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from visionquery.store.base import (
 from visionquery.store.memory_next import Next
 from visionquery.store.memory_reader import MemoryReader
 from visionquery.store.places import normal
-from visionquery.types import Matrix, ModelIdentity
+from visionquery.types import Facts, Matrix, ModelIdentity
 
 __all__ = ["MemoryStore"]
 
@@ -66,6 +67,16 @@ class MemoryStore(MemoryReader):
             self._places.check(batch.files.values(), self._rows.keys() | batch.images.keys())
             self._append([each for key, each in batch.images.items() if key not in self._rows])
             self._places.files.update(batch.files)
+
+    def write_facts(self, facts: Mapping[str, Facts]) -> None:
+        """Store facts of stored images, by image_id, all or nothing.
+
+        Raises StoreError when one is not stored.
+        """
+        with self._change():
+            for image_id, fit in entries.checked_facts(facts, self._rows.keys()).items():
+                row = self._rows[image_id]
+                self._images[row] = replace(self._image(row), facts=fit)
 
     def forget(self, files: Sequence[tuple[int, str]]) -> None:
         """Forget files, given as (root_id, path); unknown ones are passed over."""

@@ -6,10 +6,15 @@ from dataclasses import replace
 
 from visionquery.errors import StoreError
 from visionquery.store.base import FileRecord, Root, Scope
+from visionquery.store.fragments import images_of, parts_of
 from visionquery.store.places import absolute, locate, packed
 from visionquery.store.settling import owner, settled
 
-__all__ = ["MemoryPlaces"]
+__all__ = ["MemoryPlaces", "Seen"]
+
+
+Seen = tuple[FileRecord, str]
+"""A file, and the fragment of it that is an image."""
 
 
 class MemoryPlaces:
@@ -46,8 +51,8 @@ class MemoryPlaces:
         for file in files:
             if file.root_id not in self._roots:
                 raise StoreError(f"A file is below root {file.root_id}, not in the library.")
-            if file.image_id is not None and file.image_id not in image_ids:
-                raise StoreError(f"A file shows image {file.image_id}, which is not stored.")
+            if missing := set(images_of(file)) - image_ids:
+                raise StoreError(f"A file shows image {min(missing)}, which is not stored.")
 
     def drop_empty_roots(self) -> None:
         """Forget the roots without files."""
@@ -66,12 +71,14 @@ class MemoryPlaces:
             ):
                 yield file
 
-    def by_image(self) -> defaultdict[str, list[FileRecord]]:
-        """Return the files of each image by its id; an image without any has an empty list."""
-        found: defaultdict[str, list[FileRecord]] = defaultdict(list)
-        for file in self.files.values():
-            if file.image_id is not None:
-                found[file.image_id].append(file)
+    def by_image(self) -> defaultdict[str, list[Seen]]:
+        """Return where each image, by its id, is seen, in order of roots and of fragments; an
+        image without any file has an empty list."""
+        found: defaultdict[str, list[Seen]] = defaultdict(list)
+        for file in sorted(self.files.values(), key=lambda file: file.root_id):
+            for part in parts_of(file):
+                if part.image_id is not None:
+                    found[part.image_id].append((file, part.name))
         return found
 
     def place(self, file: FileRecord) -> str:

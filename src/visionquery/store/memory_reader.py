@@ -6,6 +6,7 @@ what a store means.
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -27,9 +28,10 @@ from visionquery.store.base import (
     Span,
 )
 from visionquery.store.derived import facets_of, order_of
+from visionquery.store.fragments import compared, images_of
 from visionquery.store.kernels import cosines
 from visionquery.store.memory_next import Next
-from visionquery.store.memory_places import MemoryPlaces
+from visionquery.store.memory_places import MemoryPlaces, Seen
 from visionquery.store.places import locate, normal, packed
 from visionquery.store.records import holds_phrase, record_test
 from visionquery.store.words import words_of
@@ -143,16 +145,15 @@ class MemoryReader:
         Raises InputError when the filter's test is not one for its field.
         """
         with self.reading():
-            fits, files = record_test(test), self._places.by_image()
-            rows = self._rows.items()
-            return self._mask(row for id_, row in rows if fits(self._record(row, files[id_])))
+            fits, known = record_test(test), self._records_and_paths()
+            return self._mask(record.row for record, paths in known if fits(record, paths))
 
     def holding(self, phrase: str) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images that have the words of a phrase in a row."""
         with self.reading():
-            wanted, files = words_of(phrase), self._places.by_image()
+            wanted, seen = words_of(phrase), self._places.by_image()
             rows = self._rows.items() if wanted else ()
-            return self._mask(row for id_, row in rows if self._holds(row, files[id_], wanted))
+            return self._mask(row for id_, row in rows if self._holds(row, seen[id_], wanted))
 
     def text_read(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images whose text was read."""
@@ -167,14 +168,15 @@ class MemoryReader:
     def within(self, scopes: Sequence[Scope]) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images seen at or below any of the scopes."""
         with self.reading():
-            seen = (file.image_id for scope in scopes for file in self._places.below(scope))
-            return self._mask(self._rows[image_id] for image_id in seen if image_id is not None)
+            files = (file for scope in scopes for file in self._places.below(scope))
+            seen = chain.from_iterable(map(images_of, files))
+            return self._mask(self._rows[image_id] for image_id in seen)
 
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:
         """Return the records of rows, in their order. Raises StoreError when one is no image."""
         with self.reading():
-            files = self._places.by_image()
-            return [self._record(int(row), files[self._image(int(row)).image_id]) for row in rows]
+            seen = self._places.by_image()
+            return [self._record(int(row), seen[self._image(int(row)).image_id]) for row in rows]
 
     def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
         """Return the rows (n,) of all images in an order."""
@@ -184,7 +186,7 @@ class MemoryReader:
     def facets(self) -> Facets:
         """Return what filters can choose from."""
         with self.reading():
-            return facets_of(self.records(list(self._rows.values())), self.roots())
+            return facets_of(list(self._records_and_paths()), self.roots())
 
     def find(self, image_id: str) -> list[int]:
         """Return the rows whose id starts with `image_id` (two at most)."""
@@ -235,15 +237,25 @@ class MemoryReader:
             raise StoreError(f"Row {row} is no image of the library (any more): search again.")
         return image
 
-    def _record(self, row: int, files: Iterable[FileRecord]) -> ImageRecord:
-        image = self._image(row)
-        paths = sorted({self._places.place(file) for file in files}, key=packed)
+    def _record(self, row: int, seen: Iterable[Seen]) -> ImageRecord:
+        image, first = self._image(row), dict[str, str]()
+        for file, fragment in seen:
+            first.setdefault(self._places.place(file), fragment)
+        paths = tuple(sorted(first, key=packed))
+        fragments = {path: fragment for path, fragment in first.items() if fragment}
         text = self._texts.get(row)
-        return ImageRecord(row, image.image_id, image.facts, tuple(paths), text)
+        return ImageRecord(row, image.image_id, image.facts, paths, text, fragments)
 
-    def _holds(self, row: int, files: Sequence[FileRecord], phrase: str) -> bool:
-        folders = {PurePath(self._places.folder(file)).name for file in files}
-        paths = [file.path for file in files]
+    def _records_and_paths(self) -> Iterator[tuple[ImageRecord, list[str]]]:
+        """Yield the record of every image, with the absolute paths that filters compare of it."""
+        seen = self._places.by_image()
+        for image_id, row in self._rows.items():
+            here = [(self._places.place(file), fragment) for file, fragment in seen[image_id]]
+            yield self._record(row, seen[image_id]), [compared(*each) for each in here]
+
+    def _holds(self, row: int, seen: Sequence[Seen], phrase: str) -> bool:
+        folders = {PurePath(self._places.folder(file)).name for file, _ in seen}
+        paths = [compared(file.path, fragment) for file, fragment in seen]
         return holds_phrase(self._image(row).facts, paths, folders, self._texts.get(row), phrase)
 
     def _mask(self, rows: Iterable[int]) -> NDArray[np.bool_]:

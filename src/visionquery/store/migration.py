@@ -9,7 +9,15 @@ from visionquery.store import catalog, word_index
 from visionquery.store.faults import damaged
 from visionquery.store.folding import folded_place
 from visionquery.store.places import unpacked
-from visionquery.store.schema import APPLICATION_ID, FACETS, NEXT_MODEL, SCHEMA_VERSION
+from visionquery.store.schema import (
+    APPLICATION_ID,
+    CHECKSUMS,
+    FACETS,
+    FILE_TRIGGERS,
+    FILES,
+    NEXT_MODEL,
+    SCHEMA_VERSION,
+)
 
 __all__ = ["MIGRATIONS", "Step", "found_version", "upgrade"]
 
@@ -18,7 +26,8 @@ Step = str | Callable[[sqlite3.Connection], None]
 
 
 def _fill_facets(connection: sqlite3.Connection) -> None:
-    """Make what filters and words are found by, of images and files that are there."""
+    """Make what filters are found by, of images and files that are there, and take down the images
+    for their words to be made."""
     paths = connection.execute("SELECT root_id, path FROM files").fetchall()
     connection.executemany(
         "UPDATE files SET folded = ? WHERE root_id = ? AND path = ?",
@@ -27,6 +36,9 @@ def _fill_facets(connection: sqlite3.Connection) -> None:
     images = connection.execute("SELECT row, keywords FROM images")
     catalog.add_keywords(connection, ((row, json.loads(keywords)) for row, keywords in images))
     connection.execute("INSERT INTO stale_words SELECT row FROM images")
+
+
+def _make_words(connection: sqlite3.Connection) -> None:
     word_index.refresh(connection)
 
 
@@ -36,7 +48,20 @@ MIGRATIONS: Mapping[int, tuple[Step, ...]] = {
     3: (
         "ALTER TABLE files ADD COLUMN folded TEXT NOT NULL DEFAULT ''",
         *FACETS,
+        *FILE_TRIGGERS,
         _fill_facets,
+    ),
+    4: (
+        # A key cannot be changed: the table is made anew. Its index and triggers go with it.
+        "ALTER TABLE files RENAME TO files_before",
+        FILES[0],
+        "INSERT INTO files (root_id, path, size_bytes, mtime_ns, row, problem, folded) "
+        "SELECT root_id, path, size_bytes, mtime_ns, row, problem, folded FROM files_before",
+        "DROP TABLE files_before",
+        *FILES[1:],
+        *FILE_TRIGGERS,
+        *CHECKSUMS,
+        _make_words,
     ),
 }
 """From each older version, the steps that lead to the next one. Version 1 is the first."""

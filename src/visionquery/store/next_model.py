@@ -5,7 +5,7 @@ caller's. Vectors of the next model lie in the files of a generation of their ow
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +48,9 @@ def begin(connection: sqlite3.Connection, model: ModelIdentity, *, after: int) -
     return generation
 
 
-def mark_done(connection: sqlite3.Connection, rows: Iterable[int]) -> None:
-    """Say that rows have their vector of the next model."""
-    connection.executemany("INSERT OR IGNORE INTO next_rows VALUES (?)", ((row,) for row in rows))
+def mark_done(connection: sqlite3.Connection, checksums: Mapping[int, int]) -> None:
+    """Say that rows have their vector of the next model, whose checksums these are, by row."""
+    connection.executemany("REPLACE INTO next_rows VALUES (?, ?)", checksums.items())
 
 
 def rows_done(connection: sqlite3.Connection) -> NDArray[np.int64]:
@@ -77,6 +77,10 @@ def switch(connection: sqlite3.Connection, *, forget_notes: Sequence[str]) -> No
     for it alone."""
     columns = "model_name, fingerprint, embed_dim, model_source, generation"
     connection.execute(f"UPDATE library SET ({columns}) = (SELECT {columns} FROM next_model)")
+    connection.execute(
+        "UPDATE images SET vector_crc = "
+        "(SELECT vector_crc FROM next_rows WHERE next_rows.row = images.row)"
+    )
     connection.executemany("DELETE FROM notes WHERE key = ?", ((key,) for key in forget_notes))
     drop_measures(connection)
     drop(connection)

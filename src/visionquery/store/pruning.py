@@ -10,7 +10,6 @@ import json
 import sqlite3
 
 from visionquery.store import catalog, word_index
-from visionquery.store.folding import folded
 
 __all__ = ["finish", "prune"]
 
@@ -33,10 +32,7 @@ def prune(connection: sqlite3.Connection) -> int:
     where = _LOOSE if known is None else f"row IN (SELECT value FROM json_each(?)) AND {_LOOSE}"
     values = () if known is None else (known,)
     found = connection.execute(f"SELECT row, keywords FROM images WHERE {where}", values).fetchall()
-    connection.executemany(
-        "DELETE FROM keywords WHERE folded = ? AND row = ?",
-        ((folded(each), row) for row, keywords in found for each in json.loads(keywords)),
-    )
+    catalog.drop_keywords(connection, found)
     rows = [(row,) for row, _ in found]
     connection.executemany("INSERT INTO holes VALUES (?)", rows)
     for table in ("images", "texts"):

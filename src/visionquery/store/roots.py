@@ -11,6 +11,7 @@ from dataclasses import replace
 from visionquery.errors import StoreError
 from visionquery.store.base import Root, Scope
 from visionquery.store.folding import folded_place
+from visionquery.store.fragments import compared, fragment_of
 from visionquery.store.places import locate, packed, unpacked
 
 __all__ = ["add", "check_roots", "move", "roots"]
@@ -75,18 +76,33 @@ def _settle(connection: sqlite3.Connection, root: Root) -> Root:
 def _hand_over(connection: sqlite3.Connection, source: Scope, target: Scope) -> None:
     """Pass the files below a scope on to another; its own record of a path stays."""
     gone, come = _lead(source), _lead(target)
-    # "0" is the character after "/".
-    where = "FROM files WHERE root_id = ?" + (" AND path > ? AND path < ?" if gone else "")
-    values = (source.root_id, gone, gone[:-1] + b"0") if gone else (source.root_id,)
-    found = connection.execute(
-        f"SELECT path, size_bytes, mtime_ns, row, problem {where}", values
-    ).fetchall()
+    where, values = _below(source.root_id, gone)
+    columns = "path, fragment, place, size_bytes, mtime_ns, row, problem"
+    found = connection.execute(f"SELECT {columns} {where}", values).fetchall()
+    if not found:
+        return
     connection.execute(f"DELETE {where}", values)
-    there = [(come + path[len(gone) :], *rest) for path, *rest in found]
+    there, values = _below(target.root_id, come)
+    taken = {path for (path,) in connection.execute(f"SELECT path {there}", values)}
+    moved = [(come + path[len(gone) :], *rest) for path, *rest in found]
     connection.executemany(
-        "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ((target.root_id, path, *rest, folded_place(unpacked(path))) for path, *rest in there),
+        f"INSERT INTO files (root_id, {columns}, folded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (target.root_id, *file, folded_place(compared(unpacked(file[0]), fragment_of(file[1]))))
+            for file in moved
+            if file[0] not in taken
+        ),
     )
+
+
+def _below(root_id: int, lead: bytes) -> tuple[str, tuple[int | bytes, ...]]:
+    """Return what follows SELECT for the files of a root whose paths begin with `lead`, and the
+    values that it needs."""
+    if not lead:
+        return "FROM files WHERE root_id = ?", (root_id,)
+    # "0" is the character after "/".
+    where = "FROM files WHERE root_id = ? AND path > ? AND path < ?"
+    return where, (root_id, lead, lead[:-1] + b"0")
 
 
 def _lead(scope: Scope) -> bytes:

@@ -1,11 +1,20 @@
 """The catalog's tables and their version."""
 
-__all__ = ["APPLICATION_ID", "FACETS", "NEXT_MODEL", "SCHEMA_VERSION", "TABLES"]
+__all__ = [
+    "APPLICATION_ID",
+    "CHECKSUMS",
+    "FACETS",
+    "FILES",
+    "FILE_TRIGGERS",
+    "NEXT_MODEL",
+    "SCHEMA_VERSION",
+    "TABLES",
+]
 
 APPLICATION_ID = 0x56514C42
 """Marks a SQLite file as a VisionQuery catalog ("VQLB")."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 NEXT_MODEL = (
     # At most one row: the model that the library is being moved to.
@@ -18,6 +27,23 @@ NEXT_MODEL = (
         generation INTEGER NOT NULL)""",
     # Which rows have their vector of it; some may have become holes since.
     "CREATE TABLE next_rows (row INTEGER PRIMARY KEY)",
+)
+
+FILES = (
+    # A row for each fragment, in the order of `place`; a file that is an image has one row, whose
+    # fragment is empty. Paths and fragments are bytes: a name need not be text.
+    """CREATE TABLE files (
+        root_id INTEGER NOT NULL,
+        path BLOB NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        row INTEGER,
+        problem TEXT,
+        folded TEXT NOT NULL DEFAULT '',
+        fragment BLOB NOT NULL DEFAULT x'',
+        place INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (root_id, path, fragment)) WITHOUT ROWID""",
+    "CREATE INDEX files_by_row ON files (row)",
 )
 
 FACETS = (
@@ -44,12 +70,24 @@ FACETS = (
         INSERT INTO stale_words VALUES (old.row); END""",
     """CREATE TRIGGER text_comes AFTER INSERT ON texts BEGIN
         INSERT INTO stale_words VALUES (new.row); END""",
+)
+
+FILE_TRIGGERS = (
     """CREATE TRIGGER file_comes AFTER INSERT ON files BEGIN
         INSERT INTO stale_words VALUES (new.row); END""",
     """CREATE TRIGGER file_goes AFTER DELETE ON files BEGIN
         INSERT INTO stale_words VALUES (old.row); END""",
     """CREATE TRIGGER file_changes AFTER UPDATE OF row ON files WHEN old.row IS NOT new.row BEGIN
         INSERT INTO stale_words VALUES (old.row), (new.row); END""",
+)
+
+CHECKSUMS = (
+    # As `checksums` makes them; NULL is none, of what an older program wrote.
+    "ALTER TABLE images ADD COLUMN vector_crc INTEGER",
+    "ALTER TABLE images ADD COLUMN facts_crc INTEGER",
+    "ALTER TABLE next_rows ADD COLUMN vector_crc INTEGER",
+    """CREATE TRIGGER image_changes AFTER UPDATE OF caption, keywords ON images BEGIN
+        INSERT INTO stale_words VALUES (new.row); END""",
 )
 
 TABLES = (
@@ -81,19 +119,11 @@ TABLES = (
         caption TEXT,
         keywords TEXT NOT NULL)""",
     "CREATE INDEX images_by_date ON images (taken_at)",
-    # Paths are bytes: a file name need not be text.
-    """CREATE TABLE files (
-        root_id INTEGER NOT NULL,
-        path BLOB NOT NULL,
-        size_bytes INTEGER NOT NULL,
-        mtime_ns INTEGER NOT NULL,
-        row INTEGER,
-        problem TEXT,
-        folded TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (root_id, path)) WITHOUT ROWID""",
-    "CREATE INDEX files_by_row ON files (row)",
+    *FILES,
     "CREATE TABLE holes (row INTEGER PRIMARY KEY)",
     "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     *NEXT_MODEL,
     *FACETS,
+    *FILE_TRIGGERS,
+    *CHECKSUMS,
 )

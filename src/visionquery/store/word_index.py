@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.store.base import Scope
-from visionquery.store.catalog import rows_within
+from visionquery.store.files import rows_within
+from visionquery.store.fragments import compared, fragment_of
 from visionquery.store.places import unpacked
 from visionquery.store.roots import roots
 from visionquery.store.rows import joined, rows_of
@@ -55,7 +56,7 @@ def _made(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
     )
     for row, caption, keywords, text in stale:
         files = connection.execute(
-            "SELECT path FROM files WHERE row = ? ORDER BY root_id, path", (row,)
+            "SELECT path, fragment FROM files WHERE row = ? ORDER BY root_id, path, place", (row,)
         )
-        paths = [unpacked(path) for (path,) in files]
+        paths = [compared(unpacked(path), fragment_of(fragment)) for path, fragment in files]
         yield row, image_words(caption, json.loads(keywords), paths, text)

@@ -21,6 +21,7 @@ from visionquery.store.base import FileRecord, NewImage, Scope, Store
 from visionquery.testing.store_browse_checks import BROWSE_CHECKS
 from visionquery.testing.store_examples import HOME, MODEL, example_image, fill, is_refused
 from visionquery.testing.store_filter_checks import FILTER_CHECKS
+from visionquery.testing.store_fragment_checks import FRAGMENT_CHECKS
 from visionquery.testing.store_move_checks import MOVE_CHECKS
 from visionquery.testing.store_place_checks import PLACE_CHECKS
 from visionquery.testing.store_reading_checks import READING_CHECKS
@@ -201,6 +202,7 @@ STORE_CHECKS: tuple[Check, ...] = (
     *ROOT_CHECKS,
     *PLACE_CHECKS,
     *FILTER_CHECKS,
+    *FRAGMENT_CHECKS,
     *WORD_CHECKS,
     *READING_CHECKS,
     *MOVE_CHECKS,
