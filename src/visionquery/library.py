@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.encoder import Encoder
+    from visionquery.store.backup import BackedUp
 
 __all__ = ["Library"]
 
@@ -215,6 +216,20 @@ class Library:
         before, after = _absolute(old), _absolute(new)
         with self._store.writing():
             move(self._store, before, after)
+
+    def backup(
+        self, to: Place, *, on_progress: Callable[[str, int, int], None] = _ignore
+    ) -> "BackedUp":
+        """Copy the library as it is now to another folder, while others read it and write to it.
+
+        The folder is new or empty, or has an older copy of this library, which is brought up to
+        date: only what came since is copied. The copy is checked before it counts, and is a library
+        of its own. `on_progress` gets (what, done_bytes, total_bytes). Raises StoreError where the folder is
+        none of these or cannot be written to, and where the library itself is damaged.
+        """
+        from visionquery.store.backup import back_up
+
+        return back_up(Path(self._store.location), _absolute(to), on_progress=on_progress)
 
     # -- asking ----------------------------------------------------------------------------
     def search(

@@ -30,6 +30,8 @@ _COMMANDS = {
     "serve": "visionquery.cli.serve:serve",
     "status": "visionquery.cli.status:status",
     "remove": "visionquery.cli.remove:remove",
+    "doctor": "visionquery.cli.doctor:doctor",
+    "backup": "visionquery.cli.backup:backup",
     "eval": "visionquery.cli.evaluate:evaluate",
     "demo": "visionquery.cli.demo:demo",
     "models": "visionquery.cli.models:app",

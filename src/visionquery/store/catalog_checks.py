@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.store.base import MEASURES
+from visionquery.store.catalog import FACT_COLUMNS
 from visionquery.store.checksums import facts_crc
 from visionquery.store.folding import folded, folded_place, with_single_spaces
 from visionquery.store.fragments import compared, fragment_of
@@ -39,10 +40,6 @@ __all__ = [
     "wrong_words",
 ]
 
-_ROWS_AT_ONCE = 4096
-_FACTS = (
-    "width, height, format, size_bytes, camera, taken_at, latitude, longitude, caption, keywords"
-)
 _JSON_NOTES = ("codes", "loose", "background", "background-bank")
 
 
@@ -97,7 +94,7 @@ class StoredFacts(NamedTuple):
 def stored_facts(connection: sqlite3.Connection) -> Iterator[StoredFacts]:
     """Yield what the catalog has of each image, in order of rows."""
     found = connection.execute(
-        f"SELECT row, image_id, vector_crc, facts_crc, {_FACTS} FROM images ORDER BY row"
+        f"SELECT row, image_id, vector_crc, facts_crc, {FACT_COLUMNS} FROM images ORDER BY row"
     )
     for row, image_id, vector, checksum, *columns in found:
         known = image_id if isinstance(image_id, bytes) and image_id else None

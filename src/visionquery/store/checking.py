@@ -35,6 +35,7 @@ __all__ = [
     "check",
     "check_catalog",
     "check_is_library",
+    "check_open",
     "files_of",
     "is_damage",
     "named",
@@ -136,7 +137,7 @@ def check(folder: Path, *, on_progress: OnProgress) -> Checked:
             return Checked(unreadable="its catalog is missing", notes=tuple(others))
         try:
             with reading(folder / CATALOG_NAME) as connection:
-                found = _checked_from_above(folder, connection, on_progress)
+                found = check_open(folder, connection, on_progress=on_progress)
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise
@@ -223,20 +224,23 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_DAMAGE
 
 
-def _checked_from_above(
-    folder: Path, connection: Reading, on_progress: OnProgress
-) -> Checked:
-    """Look at a catalog as SQLite sees it, then as the program does."""
+def check_open(folder: Path, connection: Reading, *, on_progress: OnProgress) -> Checked:
+    """Look at an open catalog as SQLite sees it, then as the program does.
+
+    Raises StoreError and sqlite3.Error as `check` and `check_catalog` do.
+    """
     try:
         version = found_version(connection, str(folder))
     except StoreError:
-        if _application(connection) == APPLICATION_ID or not _has_our_tables(connection):
+        if _application(connection) == APPLICATION_ID or not _may_be_ours(folder, connection):
             raise
         return Checked(unreadable="the mark of its catalog is damaged")
     complaints = [row[0] for row in connection.execute(f"PRAGMA integrity_check({_COMPLAINTS})")]
     if complaints != ["ok"]:
         first = complaints[0].strip().replace("\n", " ")
         return Checked(unreadable=f"its catalog is damaged ({first})")
+    if connection.execute("SELECT count(*) FROM library").fetchone() != (1,):
+        return Checked(unreadable="its catalog does not say any more what its vectors are")
     if version < SCHEMA_VERSION:
         note = f"its format version is {version}: it is brought to {SCHEMA_VERSION} when it is used"
         return Checked(version=version, notes=(note,))
@@ -251,9 +255,10 @@ def _application(connection: Reading) -> int:
     return int(number)
 
 
-def _has_our_tables(connection: Reading) -> bool:
+def _may_be_ours(folder: Path, connection: Reading) -> bool:
+    """Return whether a catalog without our mark has our tables, or nothing beside our vectors."""
     known = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema")}
-    return TABLES[0] in known
+    return TABLES[0] in known or (not known and any(folder.glob("vectors-*/model.json")))
 
 
 def _with_words(connection: Reading, found: Checked) -> Checked:

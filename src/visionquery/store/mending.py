@@ -20,7 +20,7 @@ from visionquery.store.layout import segments_name
 from visionquery.store.measures import drop_measures
 from visionquery.store.rows import rows_of
 from visionquery.store.schema import TABLES
-from visionquery.store.vector_checks import rows_there
+from visionquery.store.vector_checks import VECTOR_DAMAGED, rows_there
 from visionquery.store.vectors import Segments
 
 __all__ = ["give_checksums", "mend"]
@@ -47,6 +47,7 @@ def mend(
     connection.executemany("DELETE FROM texts WHERE row = ?", ((row,) for row in texts))
     connection.executemany("DELETE FROM next_rows WHERE row = ?", ((r,) for r in found.next_rows))
     _number_rows(folder, connection)
+    _blank(folder, connection, found)
     _mend_notes(connection, forget_notes)
     _derive(connection)
     pruning.finish(connection)
@@ -107,6 +108,16 @@ def _number_rows(folder: Path, connection: sqlite3.Connection) -> None:
         holes = np.flatnonzero(is_hole).tolist()
         connection.executemany("INSERT INTO holes VALUES (?)", ((row,) for row in holes))
     Segments(place, model.embed_dim).reserve(row_count)
+
+
+def _blank(folder: Path, connection: sqlite3.Connection, found: Checked) -> None:
+    """Make zeros of damaged vectors: what is computed of all rows should not stumble over them."""
+    model, generation, row_count = catalog.current(connection)
+    rows = [image.row for image in found.lost if image.why == VECTOR_DAMAGED]
+    blank = np.array([row for row in rows if 0 <= row < row_count], dtype=np.int64)
+    if len(blank):
+        segments = Segments(folder / segments_name(generation), model.embed_dim)
+        segments.put(blank, np.zeros((len(blank), model.embed_dim), dtype=np.float32))
 
 
 def _mend_notes(connection: sqlite3.Connection, forget_notes: Sequence[str]) -> None:

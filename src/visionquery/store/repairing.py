@@ -104,7 +104,8 @@ def _anew(folder: Path, forget_notes: Sequence[str], on_progress: OnProgress) ->
     with salvaging(folder) as salvaged:
         connection = salvaged.connection
         rows = connection.execute(
-            "SELECT DISTINCT row FROM files WHERE row NOT IN (SELECT row FROM images)"
+            "SELECT DISTINCT row FROM files "
+            "WHERE row IS NOT NULL AND row NOT IN (SELECT row FROM images)"
         ).fetchall()
         missing = dict.fromkeys((row for (row,) in rows), "its record could not be read")
         unread = tuple(named(connection, missing))

@@ -17,13 +17,22 @@ from visionquery.store.rows import distinct
 from visionquery.store.vectors import ROWS_PER_SEGMENT
 from visionquery.types import Matrix
 
-__all__ = ["NO_CHECKSUM", "OnProgress", "check_codes", "check_vectors", "rows_there"]
+__all__ = [
+    "NO_CHECKSUM",
+    "VECTOR_DAMAGED",
+    "OnProgress",
+    "check_codes",
+    "check_vectors",
+    "rows_there",
+]
 
 OnProgress = Callable[[str, int, int], None]
 """Told what is looked at, how much of it is done, and how much there is."""
 
 NO_CHECKSUM = -1
 """Stands for the checksum of what was stored before there were any."""
+
+VECTOR_DAMAGED = "its vector is damaged"
 
 _ROWS_AT_ONCE = 4096
 _ROUNDING = 1e-5
@@ -57,7 +66,7 @@ def check_vectors(
         is_there = here - start < len(found)
         wrong.update((row, "its vector is missing") for row in here[~is_there].tolist())
         is_right = _right(found[here[is_there] - start], expected[is_there])
-        wrong.update((row, "its vector is damaged") for row in here[is_there][~is_right].tolist())
+        wrong.update((row, VECTOR_DAMAGED) for row in here[is_there][~is_right].tolist())
         done += len(here)
         on_progress(done)
     return wrong
