@@ -224,8 +224,8 @@ class Library:
 
         The folder is new or empty, or has an older copy of this library, which is brought up to
         date: only what came since is copied. The copy is checked before it counts, and is a library
-        of its own. `on_progress` gets (what, done_bytes, total_bytes). Raises StoreError where the folder is
-        none of these or cannot be written to, and where the library itself is damaged.
+        of its own. `on_progress` gets (what, done_bytes, total_bytes). Raises StoreError where the
+        folder is none of these or cannot be written to, and where the library itself is damaged.
         """
         from visionquery.store.backup import back_up
 
