@@ -122,7 +122,21 @@ class ModelMismatchError(StoreError):
 
 
 class LibraryBusyError(StoreError):
-    """Another process is writing to the library."""
+    """Another process is writing to the library: `pid`, of the machine `host`, `since` a time
+    (ISO 8601), each None where that is not known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        pid: int | None = None,
+        host: str | None = None,
+        since: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.host = host
+        self.since = since
 
 
 class LibraryReadOnlyError(StoreError):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -19,6 +20,8 @@ from visionquery.errors import (
 )
 from visionquery.search.result import Response
 from visionquery.server import ServerSettings
+from visionquery.store.base import FileRecord, Fragment
+from visionquery.store.local import open_local
 
 QUERIES = [
     "red", "red -blue", "red OR green", "ext:jpg", "red path:two", "2:red AND white", "zebra",
@@ -71,6 +74,20 @@ def test_a_name_that_is_no_utf8_comes_whole(client: Client, library: Library, tm
     library.add(odd)
     (hit,) = client.search("path:odd")
     assert hit.path == str(odd)
+
+
+def test_an_image_of_several_in_a_file_comes_whole(
+    client: Client, library: Library, tmp_path: Path, red_id: str
+) -> None:
+    with closing(open_local(Path(library.status().location))) as store, store.writing():
+        root = store.add_root(str(tmp_path / "films"))
+        frames = (Fragment("member=\udce9.png", red_id), Fragment("t=2", None, "it is cut off"))
+        store.write([], [FileRecord(root.root_id, "a.zip", 1, 1, None, None, frames)])
+    (hit,) = client.search("path:a.zip", within=[tmp_path / "films"])
+    assert (hit.path, hit.fragment) == (str(tmp_path / "films" / "a.zip"), "member=\udce9.png")
+    assert hit == library.search("path:a.zip", within=[tmp_path / "films"]).hits[0]
+    assert client.image(red_id) == library.image(red_id)
+    assert client.image(red_id).fragments == {hit.path: hit.fragment}
 
 
 def test_a_picture_is_a_query(client: Client, library: Library, pictures: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionquery.asking import Wanted, answer, explain
+from visionquery.asking import Wanted, answer, explain, known_image
 from visionquery.errors import (
     ImageNotFoundError,
     ImageTooLargeError,
@@ -22,7 +22,7 @@ from visionquery.query.ast import Box, Like
 from visionquery.query.grammar import parse
 from visionquery.search.background import Background, keep_background
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Explanation, Response
-from visionquery.store.base import FileRecord
+from visionquery.store.base import FileRecord, Fragment
 from visionquery.store.memory import MemoryStore
 
 
@@ -278,6 +278,25 @@ def test_content_that_cannot_be_used_is_named(
     file.write_bytes(content)
     with pytest.raises(kind, match=r"picture\.png cannot be used as a query: "):
         answer(store, world.encoder, parse(f"image:{file}"), "?", Wanted(), limits=limits)
+
+
+# -- files that hold several images --------------------------------------------------------------
+def test_an_answer_says_which_of_a_files_images_it_is(ask, why, store, tmp_path) -> None:
+    film, archive = tmp_path / "film.mp4", tmp_path / "z.zip"
+    frames = (Fragment("t=1.5", "b2"), Fragment("t=2", "a1"), Fragment("t=9", "a1"))
+    with store.writing():
+        root = store.add_root(str(tmp_path)).root_id
+        members = (Fragment("member=dogs/a.jpg", "a1"),)
+        store.write([], [FileRecord(root, film.name, 1, 1, None, None, frames)])
+        store.write([], [FileRecord(root, archive.name, 1, 1, None, None, members)])
+    fragments = {str(film): "t=2", str(archive): "member=dogs/a.jpg"}
+    for place, fragment in ((film, "t=2"), (archive, "member=dogs/a.jpg")):
+        hit = ask("dog", within=[place], limit=1).hits[0]
+        assert (hit.path, hit.fragment, hit.fragments) == (str(place), fragment, fragments)
+    assert known_image(store, "a1").fragments == why("a1", "dog").hit.fragments == fragments
+    assert ask("path:dogs/a.jpg").hits[0].image_id == "a1"
+    whole = ask("snow", limit=1).hits[0]
+    assert (whole.fragment, whole.fragments) == ("", {})
 
 
 # -- parts of images -----------------------------------------------------------------------------

@@ -61,7 +61,11 @@ def image_of(document: Document) -> KnownImage:
     facts = {field.name: document[field.name] for field in fields(Facts)}
     facts["keywords"] = tuple(facts["keywords"])
     return KnownImage(
-        document["image_id"], Facts(**facts), tuple(document["paths"]), document["text"]
+        document["image_id"],
+        Facts(**facts),
+        tuple(document["paths"]),
+        document["text"],
+        document["fragments"],
     )
 
 
@@ -118,6 +122,7 @@ def error_of(problem: Document) -> VisionQueryError:
 
 def _hit(document: Document) -> Hit:
     values = dict(document)
+    del values["fragment"]  # it follows from the others
     values["paths"] = tuple(values["paths"])
     values["parts"] = tuple(
         Part(**(part | {"words": tuple(part["words"])})) for part in values["parts"]

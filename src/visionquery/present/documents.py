@@ -87,6 +87,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "confidence": round(hit.confidence, 4),
         "image_id": hit.image_id,
         "path": hit.path,
+        "fragment": hit.fragment or None,
         "paths": list(hit.paths),
         "width": hit.width,
         "height": hit.height,

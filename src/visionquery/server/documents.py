@@ -99,6 +99,7 @@ def image_document(known: KnownImage) -> dict[str, object]:
         **asdict(known.facts),
         "text": known.text,
         "paths": known.paths,
+        "fragments": known.fragments,
     }
 
 
@@ -140,6 +141,7 @@ def job_document(job: Job) -> dict[str, object]:
 
 def _hit(hit: Hit) -> dict[str, object]:
     document = {name: getattr(hit, name) for name in _HIT}
+    document["fragment"] = hit.fragment or None
     document["parts"] = [{name: getattr(part, name) for name in _PART} for part in hit.parts]
     return document
 

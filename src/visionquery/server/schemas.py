@@ -107,7 +107,14 @@ class HitShape(_Shape):
     confidence: float = Field(ge=0, le=1, examples=[0.93])
     image_id: str = Field(examples=[_ID])
     path: str | None = Field(examples=[_PATH])
+    fragment: str | None = Field(
+        description="Which of several images in the file at `path`; null where the file is it.",
+        examples=["t=12.48", "page=3", "member=a/b.jpg"],
+    )
     paths: list[str] = Field(examples=[[_PATH]])
+    fragments: dict[str, str] = Field(
+        description="The fragment for each of `paths` whose file holds several images."
+    )
     width: int = Field(description="Pixels as a person sees the picture.", examples=[4032])
     height: int = Field(examples=[3024])
     taken_at: str | None = Field(description="ISO 8601.", examples=["2024-07-14T18:22:05"])
@@ -167,6 +174,9 @@ class ImageFacts(_Shape):
     keywords: list[str]
     text: str | None = Field(description="Text read in the picture; null when nobody has looked.")
     paths: list[str] = Field(description="All places where it lies.", examples=[[_PATH]])
+    fragments: dict[str, str] = Field(
+        description="The fragment for each of `paths` whose file holds several images."
+    )
 
 
 class Explained(_Shape):

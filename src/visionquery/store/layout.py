@@ -42,6 +42,7 @@ LIBRARY_ID_NOTE = "library_id"
 """The note of a random text by which a library, and its backups, are known."""
 
 _LOGS = ("-wal", "-shm")
+_OLD_OWNER_NAME = "writer.pid"  # of programs before format version 5
 _SEGMENTS_NAME = re.compile(r"vectors-([0-9]+)")
 
 
@@ -109,12 +110,13 @@ def put_catalog(folder: Path) -> None:
 
 def strangers(folder: Path) -> list[str]:
     """Return the names of what lies in the folder of a library and is no part of it."""
-    ours = {LOCK_NAME, OWNER_NAME, CATALOG_NAME, *(CATALOG_NAME + suffix for suffix in _LOGS)}
+    logs = {CATALOG_NAME + suffix for suffix in _LOGS}
+    ours = {LOCK_NAME, _OLD_OWNER_NAME, CATALOG_NAME, *logs}
     return sorted(
         path.name
         for path in folder.iterdir()
         if path.name not in ours
-        and not path.name.startswith((_UNFINISHED_NAME, DAMAGED_NAME))
+        and not path.name.startswith((_UNFINISHED_NAME, DAMAGED_NAME, OWNER_NAME))
         and not _SEGMENTS_NAME.fullmatch(path.name)
     )
 
@@ -124,11 +126,11 @@ def check_free(folder: Path) -> None:
     it was made."""
     if (folder / CATALOG_NAME).exists():
         return
-    ours = {LOCK_NAME, OWNER_NAME, segments_name(1)}
+    ours = {LOCK_NAME, _OLD_OWNER_NAME, segments_name(1)}
     others = sorted(
         path.name
         for path in folder.iterdir()
-        if path.name not in ours and not path.name.startswith(_UNFINISHED_NAME)
+        if path.name not in ours and not path.name.startswith((_UNFINISHED_NAME, OWNER_NAME))
     )
     if others:
         raise StoreError(

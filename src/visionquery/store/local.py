@@ -1,8 +1,9 @@
 """Opening and making a library in one folder."""
 
+import sqlite3
 from pathlib import Path
 
-from visionquery.errors import LibraryNotFoundError, StoreError
+from visionquery.errors import LibraryNotFoundError, LibraryReadOnlyError, StoreError
 from visionquery.store import generations
 from visionquery.store.connections import Connections
 from visionquery.store.faults import translated
@@ -65,10 +66,22 @@ def create_local(folder: Path, model: ModelIdentity) -> LocalStore:
     return open_local(folder)
 
 
-def _opened(folder: Path, connections: Connections) -> LocalStore:
-    connection = connections.mine()
-    if found_version(connection, str(folder)) < SCHEMA_VERSION:
+def _upgrade(folder: Path, connection: sqlite3.Connection, version: int) -> None:
+    try:
         with writer_lock(folder):
             upgrade(connection, str(folder))
+    except LibraryReadOnlyError as error:
+        raise LibraryReadOnlyError(
+            f"The library {folder} has format version {version} and must be brought to version "
+            f"{SCHEMA_VERSION} before it can be read, but it may not be changed here: open it once "
+            "as somebody who may write to its folder, or copy it to where you may."
+        ) from error
+
+
+def _opened(folder: Path, connections: Connections) -> LocalStore:
+    connection = connections.mine()
+    version = found_version(connection, str(folder))
+    if version < SCHEMA_VERSION:
+        _upgrade(folder, connection, version)
     in_use = generations.in_use(folder, connection)
     return LocalStore(Opened(folder, connections, in_use))

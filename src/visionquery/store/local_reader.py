@@ -29,7 +29,6 @@ from visionquery.store.entries import (
     checked_probes,
     checked_rows,
 )
-from visionquery.store.faults import translated
 from visionquery.store.files import file_records, rows_within
 from visionquery.store.kernels import cosines
 from visionquery.store.layout import folder_bytes
@@ -217,7 +216,7 @@ class LocalReader:
 
     def size_bytes(self) -> int:
         """Return how much room the folder takes."""
-        with translated(self.location):
+        with self._open.read():
             return folder_bytes(self._open.folder)
 
     def close(self) -> None:

@@ -58,6 +58,7 @@ class LocalStore(LocalReader):
         model since it was opened here."""
         if self._writer == threading.get_ident():
             raise StoreError("writing() is already held here: do not enter it a second time.")
+        self._open.check_place()
         with writer_lock(self._open.folder):
             self._writer = threading.get_ident()
             try:

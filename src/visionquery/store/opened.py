@@ -3,6 +3,7 @@
 `LocalStore` is made of it; here is what all its readings share.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visionquery.errors import StoreError
 from visionquery.store import catalog, generations
 from visionquery.store.connections import Connections
 from visionquery.store.derived import Kept
 from visionquery.store.faults import translated
 from visionquery.store.generations import Generation
+from visionquery.store.layout import CATALOG_NAME
 from visionquery.store.scanning import Scanned
 
 __all__ = ["Opened"]
@@ -30,15 +33,37 @@ class Opened:
 
     def __init__(self, folder: Path, connections: Connections, in_use: Generation) -> None:
         self.folder = folder
+        # Absolute: a program may change its working folder while a library is open.
+        self._catalog = (folder / CATALOG_NAME).absolute()
+        self._found = self._catalog.stat()
         self.in_use = in_use
         self._connections = connections
         self._masks = Kept()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Give this thread's connection, and translate what goes wrong with it."""
-        with translated(str(self.folder)):
-            yield self._connections.mine()
+        """Give this thread's connection, and translate what goes wrong with it. Raises StoreError
+        when the library is not any more where it was opened."""
+        self.check_place()
+        try:
+            with translated(str(self.folder)):
+                yield self._connections.mine()
+        except StoreError:
+            self.check_place()
+            raise
+
+    def check_place(self) -> None:
+        """Raise StoreError when the catalog that was opened is not any more where it was, be it
+        that another one is there: its open files would answer together with other ones."""
+        try:
+            is_there = os.path.samestat(self._catalog.stat(), self._found)
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise StoreError(
+                f"The library {self.folder} was moved or removed while it was open here: open it "
+                "again."
+            )
 
     @contextmanager
     def reading(self) -> Iterator[None]:
