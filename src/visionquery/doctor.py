@@ -90,7 +90,7 @@ def examine(
 
 def _looked_at(folder: Path, with_files: bool, on_progress: OnProgress) -> Diagnosis:
     before = check(folder, on_progress=on_progress)
-    is_asked = with_files and before.unreadable is None
+    is_asked = with_files and before.is_current
     files = _read(files_of(folder), on_progress) if is_asked else None
     return Diagnosis(str(folder), before, files)
 

@@ -116,6 +116,14 @@ def test_pictures_are_compared_with_what_was_indexed(vq, indexed, pictures):
     assert report["unchanged"] == 10, "the file is read again, not taken for what it was"
 
 
+def test_a_file_that_was_indexed_by_itself_is_named_to_be_read_again(vq, own_settings, pictures):
+    alone = pictures / "one" / "red.png"
+    assert vq("index", alone).code == 0
+    damage_first_vector(own_settings)
+    ran = vq("doctor", "--repair")
+    assert ran.out.endswith(f"To read again what is missing: visionquery index {alone}\n")
+
+
 def test_the_command_to_go_on_with_names_the_library(vq, indexed):
     damage_first_vector(indexed)
     ran = vq("doctor", "--library", indexed)

@@ -91,6 +91,7 @@ def test_copies_beside_a_writer_hold_states_that_existed(tmp_path: Path, copies:
             made = copied(library, to)
             assert made.is_update == (number > 0)
             _check_state(to, at_least=written)
+            assert check(library, on_progress=quiet).is_whole, "a writer at work is no damage"
     finally:
         writer.kill()
         writer.wait()

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -377,6 +378,27 @@ def test_whatever_is_damaged_the_library_comes_back(made: Path, tmp_path: Path, 
         index(library)
         assert content(library) == expected, what
         shutil.rmtree(library)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_older_libraries_are_repaired_too(tmp_path: Path, version: int) -> None:
+    archive = Path(__file__).parents[1] / "libraries" / f"v{version}.zip"
+    with zipfile.ZipFile(archive) as files:
+        files.extractall(tmp_path / "whole")
+    (catalog,) = (tmp_path / "whole").rglob("catalog.sqlite")
+    whole, broken = catalog.parent, tmp_path / "broken"
+    shutil.copytree(whole, broken)
+    found = look(whole)
+    assert found.is_whole
+    assert not found.is_proved
+    assert mend(whole).is_whole
+    assert look(whole).is_proved
+    sql(broken, "UPDATE sqlite_schema SET rootpage = 3 WHERE name = 'files_by_row'")
+    repaired = mend(broken)
+    assert repaired.is_whole, repaired.after
+    assert repaired.repaired is not None
+    assert repaired.repaired.lost == ()
+    assert look(broken).images == look(whole).images > 0
 
 
 REPAIR = """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import PurePath
 from shlex import quote
 
 from visionquery.doctor import Diagnosis, FilesRead
@@ -99,8 +100,8 @@ def _repair(repaired: Repaired, after: Checked | None) -> dict[str, object]:
 
 
 def _looked_at(found: Checked) -> list[str]:
-    if found.unreadable is not None:
-        return []
+    if not found.is_current:
+        return [] if found.unreadable else ["looked at the catalog alone"]
     proved = f", {found.unproved:,} of them from before checksums" if found.unproved else ""
     codes = f", {found.coded:,} codes" if found.coded else ""
     return [
@@ -113,7 +114,8 @@ def _wrong(found: Checked) -> Iterator[str]:
     if found.unreadable is not None:
         yield f"wrong: {escaped(found.unreadable)}"
     for fault in found.faults:
-        yield f"wrong: {fault.part}: {fault.count:,} {escaped(fault.what)}"
+        number = "" if fault.count is None else f"{fault.count:,} "
+        yield f"wrong: {fault.part}: {number}{escaped(fault.what)}"
     if found.next_rows:
         yield f"wrong: {count(len(found.next_rows), 'vector')} of the next model are damaged"
     yield from _images(found.lost, "damaged")
@@ -152,10 +154,22 @@ def _repaired_lines(found: Diagnosis, option: str) -> Iterator[str]:
     yield _lost_in_all(repaired)
     if not found.is_whole:
         yield "It could not be brought in order as a whole: run visionquery doctor again."
-    folders = " ".join(map(quote, found.roots)) or "FOLDER"
-    yield f"To read again what is missing: visionquery index {folders}{option}"
+    places = " ".join(map(quote, [*found.roots, *_single_files(found)])) or "FOLDER"
+    yield f"To read again what is missing: visionquery index {places}{option}"
     for root in found.away:
         yield f"{escaped(root)} is not there now: index it when it is."
+
+
+def _single_files(found: Diagnosis) -> list[str]:
+    """Return the files to be read again that were indexed by themselves, not with a folder."""
+    folders = [*found.roots, *found.away]
+    lost = found.repaired.lost if found.repaired is not None else ()
+    return [
+        path
+        for image in lost
+        for path in image.paths
+        if not any(PurePath(path).is_relative_to(folder) for folder in folders)
+    ]
 
 
 def _lost_in_all(repaired: Repaired) -> str:

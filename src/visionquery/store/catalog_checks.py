@@ -45,10 +45,11 @@ _JSON_NOTES = ("codes", "loose", "background", "background-bank")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that is wrong: in which part of a library, how often, and what it is."""
+    """Something that is wrong: in which part of a library, with how many of it, None for all, and
+    what it is."""
 
     part: str
-    count: int
+    count: int | None
     what: str
 
 

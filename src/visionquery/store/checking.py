@@ -55,6 +55,7 @@ _NOT_DAMAGE = {
 }
 _PATHS_AT_ONCE = 500
 _COMPLAINTS = 100
+_IMAGES_PER_STEP = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,15 @@ class Checked:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_current(self) -> bool:
+        """Whether the catalog has this program's version. Of an older one, which is brought to it
+        when it is used, only what SQLite says was looked at."""
+        return self.version == SCHEMA_VERSION
+
+    @property
     def is_proved(self) -> bool:
         """Whether every image was compared with its checksums."""
-        return not self.unproved and self.version == SCHEMA_VERSION
+        return not self.unproved and self.is_current
 
     @property
     def is_whole(self) -> bool:
@@ -163,7 +170,7 @@ def check_catalog(folder: Path, connection: Reading, *, on_progress: OnProgress)
     model, generation = vectors_in_use(folder, connection)
     row_count = catalog.extent(connection)[1]
     place = folder / segments_name(generation)
-    found = _images(connection)
+    found = _images(connection, on_progress)
     rows = np.array(found.rows, dtype=np.int64)
     checksums = np.array(found.checksums, dtype=np.int64)
 
@@ -181,7 +188,7 @@ def check_catalog(folder: Path, connection: Reading, *, on_progress: OnProgress)
         place, model.embed_dim, known, alive, row_count, on_progress=told("Codes of vectors")
     )
     if why is not None:
-        faults.append(Fault("codes", 1, why))
+        faults.append(Fault("codes", None, why))
     ((files,),) = connection.execute("SELECT count(*) FROM files")
     return Checked(
         version=SCHEMA_VERSION,
@@ -268,7 +275,7 @@ def _with_words(connection: Reading, found: Checked) -> Checked:
         connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
     except sqlite3.Error as error:
         if is_damage(error):
-            fault = Fault("words", 1, "index of them is damaged")
+            fault = Fault("words", None, "the index of them is damaged")
             return replace(found, faults=(*found.faults, fault))
         note = "the index of words was not looked at: that takes a library that may be written to"
         return replace(found, notes=(*found.notes, note))
@@ -278,10 +285,13 @@ def _with_words(connection: Reading, found: Checked) -> Checked:
     return found
 
 
-def _images(connection: Reading) -> _Found:
+def _images(connection: Reading, on_progress: OnProgress) -> _Found:
     """Look at the facts of all images."""
+    ((total,),) = connection.execute("SELECT count(*) FROM images")
     found = _Found()
-    for stored in catalog_checks.stored_facts(connection):
+    for done, stored in enumerate(catalog_checks.stored_facts(connection), start=1):
+        if done % _IMAGES_PER_STEP == 0 or done == total:
+            on_progress("Facts", done, total)
         found.rows.append(stored.row)
         crc = stored.vector_crc
         found.checksums.append(crc if isinstance(crc, int) else NO_CHECKSUM)
@@ -298,15 +308,15 @@ def _derived_faults(connection: Reading, found: _Found) -> Iterator[Fault]:
     """Yield what is wrong with what is made from images and files."""
     yield from catalog_checks.wrong_words(connection)
     if not found.wrong and catalog_checks.wrong_keywords(connection, found.keywords):
-        yield Fault("keywords", 1, "list of them is not that of the images")
+        yield Fault("keywords", None, "the list of them is not that of the images")
     if count := len(catalog_checks.wrong_folded(connection)):
         yield Fault("files", count, "are filed under another name")
     if count := len(catalog_checks.wrong_texts(connection)):
         yield Fault("texts", count, "are damaged")
     if catalog_checks.wrong_measures(connection):
-        yield Fault("measures", 1, "list of them is damaged")
+        yield Fault("measures", None, "the list of them is damaged")
     for key in catalog_checks.broken_notes(connection):
-        yield Fault("notes", 1, f"{key!r} cannot be read")
+        yield Fault("notes", None, f"{key!r} cannot be read")
 
 
 def _extent_faults(
@@ -315,13 +325,13 @@ def _extent_faults(
     """Yield what the catalog says of the vectors as a whole that is not so."""
     said, number, row_count = catalog.current(connection)
     if said != model:
-        yield Fault("catalog", 1, "names another model than the vectors are of")
+        yield Fault("catalog", None, "it names another model than the vectors are of")
     if number != generation:
-        yield Fault("catalog", 1, "names vectors that are not there")
+        yield Fault("catalog", None, "it names vectors that are not there")
     try:
         Segments(folder / segments_name(generation), model.embed_dim).check(row_count)
     except StoreError:
-        yield Fault("vectors", 1, "file is missing or too short")
+        yield Fault("vectors", None, "a file of them is missing or too short")
 
 
 def _coded(connection: Reading, generation: int) -> Coded:

@@ -3,6 +3,7 @@
 Files are read, not mapped: a disk that fails is then an error and not the end of the process.
 """
 
+import errno
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -174,12 +175,15 @@ def _block(place: Path, ending: str, dtype: np.dtype[Any], width: int, start: in
 def _read(
     path: Path, dtype: np.dtype[Any], width: int, first: int, count: int
 ) -> NDArray[Any]:
-    """Return rows (n, width) of a file from one on: `count`, or as many as are there whole."""
+    """Return rows (n, width) of a file from one on: `count`, or as many as are there whole; what
+    the disk does not give back is not there."""
     try:
         with path.open("rb") as file:
             file.seek(first * width * dtype.itemsize)
             data = file.read(count * width * dtype.itemsize)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EIO):
+            raise
         data = b""
     whole = len(data) - len(data) % (width * dtype.itemsize)
     return np.frombuffer(data[:whole], dtype=dtype).reshape(-1, width)
