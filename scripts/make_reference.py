@@ -27,7 +27,7 @@ On a terminal results are a table, in a pipe one path a line with control charac
 | 1 | a search found nothing good enough; `explain`: the picture is not in the answer |
 | 2 | the input is wrong: a query, a path, a setting, a picture given as a query |
 | 3 | a model is missing or broken |
-| 4 | a library cannot be used: none there, another model's, a newer version's, busy |
+| 4 | a library cannot be used: none there, another model's, busy …; `doctor`: it is damaged |
 | 5 | a remote engine failed |
 | 70 | a defect of the program; the message says how to see where |
 | 74 | the answer could not be written |

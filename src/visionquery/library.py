@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from visionquery import given
 from visionquery.asking import (
     NO_PICTURES,
     Wanted,
@@ -21,9 +22,9 @@ from visionquery.asking import (
     picture_id,
 )
 from visionquery.errors import InputError
+from visionquery.given import Place
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.indexing.places import forget, move, scopes_at
-from visionquery.indexing.spelling import as_known
 from visionquery.opening import (
     Fetch,
     asked_model,
@@ -33,8 +34,7 @@ from visionquery.opening import (
     picture_or_id,
 )
 from visionquery.query.ast import Blend, Like, Node
-from visionquery.query.grammar import parse
-from visionquery.search.result import DEFAULT_MIN_CONFIDENCE, Explanation, Response, Sort
+from visionquery.search.result import Explanation, Response, Sort
 from visionquery.store.base import Compaction, Facets, Store
 from visionquery.store.places import expanded
 from visionquery.types import KnownImage, ModelIdentity
@@ -48,11 +48,9 @@ if TYPE_CHECKING:
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.encoder import Encoder
+    from visionquery.store.backup import BackedUp
 
 __all__ = ["Library"]
-
-Place = str | Path
-
 
 def _ignore(*_: object) -> None:
     """Stand in for a callback nobody gave."""
@@ -145,7 +143,7 @@ class Library:
         return filling.add(
             self._store,
             lambda: self.encoder,
-            self._places(paths),
+            given.places(self._store, paths),
             on_progress=on_progress,
             threads=self._threads,
         )
@@ -171,9 +169,10 @@ class Library:
         from visionquery import filling
 
         filling.watch(
-            self._store, lambda: self.encoder, self._places(paths), pace=pace, polling=polling,
-            before_run=before_run, on_progress=on_progress, on_report=on_report, on_note=on_note,
-            stop=stop or threading.Event(), threads=self._threads,
+            self._store, lambda: self.encoder, given.places(self._store, paths), pace=pace,
+            polling=polling, before_run=before_run, on_progress=on_progress,
+            on_report=on_report, on_note=on_note, stop=stop or threading.Event(),
+            threads=self._threads,
         )  # fmt: skip
 
     def reencode(
@@ -222,7 +221,7 @@ class Library:
 
         return filling.read_texts(
             self._store,
-            self._places(paths),
+            given.places(self._store, paths),
             on_progress=on_progress,
             threads=self._threads,
         )
@@ -232,7 +231,7 @@ class Library:
 
         Raises InputError, before anything is changed, for a path of which nothing is known.
         """
-        places = self._places(paths)
+        places = given.places(self._store, paths)
         with self._store.writing():
             return forget(self._store, places)
 
@@ -242,7 +241,7 @@ class Library:
 
         Raises InputError when nothing of `old` is known or `new` is not there.
         """
-        (before,), after = self._places(old), _absolute(new)
+        (before,), after = given.places(self._store, old), given.place(new)
         with self._store.writing():
             move(self._store, before, after)
 
@@ -257,6 +256,20 @@ class Library:
         from visionquery import filling
 
         return filling.compact(self._store)
+
+    def backup(
+        self, to: Place, *, on_progress: Callable[[str, int, int], None] = _ignore
+    ) -> "BackedUp":
+        """Copy the library as it is now to another folder, while others read it and write to it.
+
+        The folder is new or empty, or has an older copy of this library, which is brought up to
+        date: only what came since is copied. The copy is checked before it counts, and is a library
+        of its own. `on_progress` gets (what, done_bytes, total_bytes). Raises StoreError where the
+        folder is none of these or cannot be written to, and where the library itself is damaged.
+        """
+        from visionquery.store.backup import back_up
+
+        return back_up(Path(self._store.location), given.place(to), on_progress=on_progress)
 
     # -- asking ----------------------------------------------------------------------------
     def search(
@@ -285,9 +298,9 @@ class Library:
         contents of picture files that terms `image:NAME` mean, decoded within `limits`.
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
-        node, name = _named(query, text)
-        places = self._places(within)
-        wanted = Wanted(limit, offset, sort, _least(min_confidence), places, explain, exact)
+        node, name = given.tree(query, text)
+        places = given.places(self._store, within)
+        wanted = Wanted(limit, offset, sort, given.least(min_confidence), places, explain, exact)
         return answer(
             self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
         )
@@ -309,7 +322,7 @@ class Library:
         """
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
-        places = self._places(within)
+        places = given.places(self._store, within)
         wanted = Wanted(limit, offset, None, min_confidence, places, exact=exact)
         node = Blend((term,))
         return answer(self._store, lambda: self.encoder, node, str(image), wanted, without=itself)
@@ -331,12 +344,12 @@ class Library:
         Raises QueryError, InputError for an image that is not in the library, ImageError for a
         file that cannot be read, ModelError.
         """
-        node, name = _named(query, text)
+        node, name = given.tree(query, text)
         term = picture_or_id(image, self._store)
         image_id = term.image_id if isinstance(term, Like) else picture_id(term.path)
         return explain(
             self._store, lambda: self.encoder, image_id, node, name,
-            min_confidence=_least(min_confidence), pictures=pictures, limits=limits,
+            min_confidence=given.least(min_confidence), pictures=pictures, limits=limits,
         )  # fmt: skip
 
     def image(self, image_id: str) -> KnownImage:
@@ -372,7 +385,7 @@ class Library:
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""
-        return bool(scopes_at(self._store, *self._places(place)))
+        return bool(scopes_at(self._store, *given.places(self._store, place)))
 
     @property
     def moving_to(self) -> ModelIdentity | None:
@@ -385,25 +398,3 @@ class Library:
         from visionquery.indexing.status import library_status
 
         return library_status(self._store, look=look)
-
-    def _places(self, named: Place | Iterable[Place]) -> list[Path]:
-        places = [named] if isinstance(named, str | Path) else named
-        return [as_known(self._store, _absolute(place)) for place in places]
-
-
-def _named(query: str | Node, text: str | None) -> tuple[Node, str]:
-    """Return the tree of a query, and what names it in an answer."""
-    if isinstance(query, str):
-        if text is not None:
-            raise InputError("text names a query that is given as a tree; leave it out.")
-        return parse(query), query
-    return query, text or ""
-
-
-def _least(min_confidence: float | None) -> float:
-    return DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
-
-
-def _absolute(place: Place) -> Path:
-    """Absolute and without "..", but symbolic links as they are, which pathlib cannot do."""
-    return Path(os.path.abspath(expanded(place)))  # noqa: PTH100

@@ -32,6 +32,8 @@ _COMMANDS = {
     "status": "visionquery.cli.status:status",
     "remove": "visionquery.cli.remove:remove",
     "compact": "visionquery.cli.compact:compact",
+    "doctor": "visionquery.cli.doctor:doctor",
+    "backup": "visionquery.cli.backup:backup",
     "eval": "visionquery.cli.evaluate:evaluate",
     "demo": "visionquery.cli.demo:demo",
     "models": "visionquery.cli.models:app",

@@ -31,6 +31,7 @@ __all__ = [
     "read_texts",
     "reencode_library",
     "settings",
+    "stopping_in_order",
 ]
 
 
@@ -48,7 +49,7 @@ def open_library(
     chosen = settings(library=library, model=model)
     note = notes(quiet=quiet)
     with (
-        _stopping_in_order(),
+        stopping_in_order(),
         download_progress(sys.stderr, quiet=quiet) as on_download,
         Library.open(
             chosen.library,
@@ -156,7 +157,7 @@ def _progress(
 
 
 @contextmanager
-def _stopping_in_order() -> Iterator[None]:
+def stopping_in_order() -> Iterator[None]:
     """Let a terminal that closes, or a system that shuts down, stop a command as Ctrl-C does.
     What is ignored (nohup) stays so."""
     names = ("SIGTERM", "SIGHUP")

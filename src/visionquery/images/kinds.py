@@ -15,10 +15,12 @@ __all__ = [
     "HEAD_BYTES",
     "LEFT_OUT",
     "Kind",
+    "begins_like_picture",
     "extra_missing",
     "is_candidate",
     "is_picture_name",
     "kind_of",
+    "may_be_candidate",
     "readers",
 ]
 
@@ -58,6 +60,12 @@ LEFT_OUT: Final = {
 _PICTURES = frozenset(ext for group in FORMATS.values() for ext in group)
 _CANDIDATES = frozenset({*_PICTURES, *ARCHIVES, *(e for *_, exts in _EXTRAS for e in exts)})
 
+_MARKS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"8BPS\0\x01", b"qoif", b"DDS "),
+    *(b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51", b"%PDF-1."),
+)
+"""Of formats whose marks are long enough to be no accident."""
+
 _FTYP_PICTURES = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx", b"heim")
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RAW_HEADS = (b"FUJIFILMCCD-RAW", b"FOVb", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM")
@@ -67,6 +75,19 @@ _VIDEO_HEADS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"FLV\x01
 def is_candidate(name: str) -> bool:
     """Return whether a file of this name is worth opening."""
     return _extension(name) in _CANDIDATES
+
+
+def may_be_candidate(name: str) -> bool:
+    """Return whether a name says nothing, so that only the content can tell: it has no dot, as
+    what was rescued from a broken disk is called."""
+    return "." not in name
+
+
+def begins_like_picture(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is worth opening whatever its name says."""
+    if head[4:8] == b"ftyp" or head[:4] == b"RIFF":
+        return head[8:12] in (b"WEBP", b"AVI ") or head[4:8] == b"ftyp"
+    return head.startswith((*_MARKS, *_TIFFS, *_RAW_HEADS, *_VIDEO_HEADS))
 
 
 def is_picture_name(name: str) -> bool:

@@ -7,15 +7,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visionquery.images.ignore import Rules, is_ignored, read_rules
-from visionquery.images.kinds import is_candidate
+from visionquery.images.kinds import begins_like_picture, is_candidate, may_be_candidate
 
-__all__ = ["SIDECAR_EXTENSION", "FoundFile", "Unreachable", "is_passed_over", "reason_of", "scan"]
+__all__ = [
+    "SIDECAR_EXTENSION",
+    "FoundFile",
+    "Unreachable",
+    "is_passed_over",
+    "is_wanted",
+    "reason_of",
+    "scan",
+]
 
 _SYSTEM_NAMES = frozenset(
     {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"}
     | {"recycler", "system volume information", "__macosx", "lost+found", "found.000"}
 )
 SIDECAR_EXTENSION = ".xmp"
+_MARK_BYTES = 16
 _LIBRARY_MARK = "catalog.sqlite"
 
 _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)
@@ -78,7 +87,7 @@ def scan(
     named. `without` are folders, relative to `root`, that are left out. Links to folders are
     followed unless they lead to where the scan comes by anyway, so loops end. Skipped: hidden and
     system folders and files, what `.visionqueryignore` files name, libraries, all but regular
-    files.
+    files. A file without an extension is looked into.
     """
     seen: set[tuple[int, int]] = set()
     bounds = _Bounds(Path(os.path.realpath(root)), frozenset(map(os.path.normcase, without)))
@@ -150,7 +159,9 @@ def _look(
             if _comes_by_anyway(entry, bounds.real_root):
                 return None
             return _Folder(entry.path, relative, rules)
-        if not is_candidate(entry.name) or is_ignored(relative, rules) or not entry.is_file():
+        if not (is_candidate(entry.name) or may_be_candidate(entry.name)):
+            return None
+        if is_ignored(relative, rules) or not entry.is_file() or not is_wanted(Path(entry.path)):
             return None
         status = entry.stat()
     except OSError as error:
@@ -158,6 +169,17 @@ def _look(
             return None
         return Unreachable(Path(entry.path), relative, reason_of(error))
     return FoundFile(Path(entry.path), relative, status.st_size, status.st_mtime_ns)
+
+
+def is_wanted(path: Path) -> bool:
+    """Return whether a file is worth opening; one whose name says nothing is looked into."""
+    if not may_be_candidate(path.name):
+        return is_candidate(path.name)
+    try:
+        with path.open("rb") as file:
+            return begins_like_picture(file.read(_MARK_BYTES))
+    except OSError:
+        return False
 
 
 def _with_sidecar(file: FoundFile, names: Collection[str]) -> FoundFile:

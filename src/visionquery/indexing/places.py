@@ -74,11 +74,11 @@ def holds(store: Store, place: Path) -> bool:
 def check_places(places: Sequence[Path], *, is_known: Callable[[Path], bool]) -> None:
     """Raise InputError for a place that cannot be indexed: one that is not there and not known
     from before, and a file that is no picture by its name."""
-    from visionquery.images.kinds import is_candidate
+    from visionquery.images.scan import is_wanted
 
     for place in places:
         kind = _kind(place)
-        if kind == stat.S_IFDIR or (kind == stat.S_IFREG and is_candidate(place.name)):
+        if kind == stat.S_IFDIR or (kind == stat.S_IFREG and is_wanted(place)):
             continue
         if is_known(place):
             continue

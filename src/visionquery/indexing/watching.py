@@ -9,8 +9,7 @@ from pathlib import Path
 
 from visionquery.errors import InputError
 from visionquery.images.ignore import IGNORE_FILE
-from visionquery.images.kinds import is_candidate
-from visionquery.images.scan import SIDECAR_EXTENSION, is_passed_over
+from visionquery.images.scan import SIDECAR_EXTENSION, is_passed_over, is_wanted
 
 __all__ = [
     "Event",
@@ -139,7 +138,7 @@ def place_to_index(
     if path.name[-4:].lower() == SIDECAR_EXTENSION:
         return path.parent if path.parent.is_dir() else None
     if kind is not None:
-        return path if kind == stat.S_IFREG and is_candidate(path.name) else None
+        return path if kind == stat.S_IFREG and is_wanted(path) else None
     if not is_known(path):
         return None
     above = (folder for folder in path.parents if folder.is_relative_to(root))

@@ -23,6 +23,7 @@ from visionquery.store.rows import rows_of
 from visionquery.types import Facts, ModelIdentity
 
 __all__ = [
+    "FACT_COLUMNS",
     "add_images",
     "add_keywords",
     "changed",
@@ -47,9 +48,11 @@ _IDS_PER_QUESTION = 500
 _CHANGES = "changes"
 _HEX = re.compile("[0-9a-f]*")
 _AFTER_ANY_ID = b"\xff" * 65  # longer than the longest hash in use
-_FACTS = (
+FACT_COLUMNS = (
     "width, height, format, size_bytes, camera, taken_at, latitude, longitude, caption, keywords"
 )
+"""The columns of an image's facts, in the order of `Facts`."""
+
 
 
 def create(connection: sqlite3.Connection, model: ModelIdentity) -> None:
@@ -118,7 +121,7 @@ def add_images(connection: sqlite3.Connection, first_row: int, images: Sequence[
     """Store the facts of new images, one row each from `first_row` on."""
     rows = range(first_row, first_row + len(images))
     connection.executemany(
-        f"INSERT INTO images (row, image_id, vector_crc, facts_crc, {_FACTS}) "
+        f"INSERT INTO images (row, image_id, vector_crc, facts_crc, {FACT_COLUMNS}) "
         "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             (
@@ -143,7 +146,8 @@ def replace_facts(connection: sqlite3.Connection, facts: Mapping[str, Facts]) ->
         ((keywords,),) = connection.execute("SELECT keywords FROM images WHERE row = ?", (row,))
         drop_keywords(connection, [(row, keywords)])
         connection.execute(
-            f"UPDATE images SET (facts_crc, {_FACTS}) = (?,?,?,?,?,?,?,?,?,?,?) WHERE row = ?",
+            f"UPDATE images SET (facts_crc, {FACT_COLUMNS}) = (?,?,?,?,?,?,?,?,?,?,?) "
+            "WHERE row = ?",
             (facts_crc(image_id, facts[image_id]), *_columns_of(facts[image_id]), row),
         )
     add_keywords(connection, ((row, facts[image_id].keywords) for image_id, row in rows.items()))
@@ -175,7 +179,7 @@ def image_records(connection: sqlite3.Connection, rows: Sequence[int]) -> list[I
         seen = seen_in(connection, asked)
         marks = ",".join("?" * len(asked))
         found = connection.execute(
-            f"SELECT row, image_id, text, {_FACTS} FROM images LEFT JOIN texts USING (row) "
+            f"SELECT row, image_id, text, {FACT_COLUMNS} FROM images LEFT JOIN texts USING (row) "
             f"WHERE row IN ({marks})",
             asked,
         )

@@ -15,6 +15,7 @@ Source of the signs: RaBitQ, arXiv 2405.12497, section 3.
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,17 @@ class Codes:
         """Return the middle, (embed_dim,), that the signs of a segment count from."""
         centre: Vector = self._centres.block(0, segment + 1)[segment]
         return centre
+
+    def files(self, known: Coded) -> Iterator[tuple[Path, int]]:
+        """Yield the files of the codes that are known, each with how many of its bytes these
+        are."""
+        segments = known.rows // self.per_segment
+        yield from self.bytes.files(known.rows)
+        yield from self.scales.files(known.rows)
+        for files in (self.signs, self.factors):
+            yield from files.files(segments * self.per_segment)
+        yield from self._centres.files(segments)
+        yield from self._rotations.files(self._embed_dim if known.rows else 0)
 
     def extend(self, vectors: Segments, known: Coded, row_count: int) -> Coded:
         """Code what whole steps there are of the first `row_count` vectors; the codes are on disk

@@ -18,6 +18,7 @@ from visionquery.errors import StoreError
 from visionquery.store import catalog, next_model
 from visionquery.store.codes import Codes, codable, coded, set_coded
 from visionquery.store.connections import connect
+from visionquery.store.identity import keep_identity
 from visionquery.store.layout import CATALOG_NAME, remove_segments, segments_name
 from visionquery.store.scanning import Scanned
 from visionquery.store.vectors import Segments, sync_folder
@@ -131,13 +132,13 @@ def waiting_rows(connection: sqlite3.Connection, generation: Generation) -> int:
 def begin(connection: sqlite3.Connection, current: Generation, model: ModelIdentity) -> None:
     """Begin, or go on with, the vectors of another model; those of a third one are forgotten."""
     number = next_model.begin(connection, model, after=current.number)
-    _make_folder(current.folder, number)
+    _make_folder(current.folder, number, model)
 
 
 def beside(current: Generation) -> Generation:
     """Return an empty generation for vectors of the same model, which the catalog does not know."""
     number = current.number + 1
-    _make_folder(current.folder, number)
+    _make_folder(current.folder, number, current.model)
     return _generation(current.folder, number, current.model)
 
 
@@ -188,8 +189,10 @@ def _generation(folder: Path, number: int, model: ModelIdentity) -> Generation:
     return Generation(folder, number, model, segments, codes)
 
 
-def _make_folder(folder: Path, number: int) -> None:
-    (folder / segments_name(number)).mkdir(exist_ok=True)
+def _make_folder(folder: Path, number: int, model: ModelIdentity) -> None:
+    place = folder / segments_name(number)
+    place.mkdir(exist_ok=True)
+    keep_identity(place, model)
     sync_folder(folder)
 
 

@@ -64,11 +64,16 @@ class Segments:
 
     def check(self, row_count: int) -> None:
         """Raise StoreError when the files are shorter than `row_count` committed rows."""
-        for number, rows in self._extents(row_count):
-            path = self._path(number)
-            needed, found = rows * self._row_bytes, _size(path)
+        for path, needed in self.files(row_count):
+            found = _size(path)
             if found < needed:
                 raise self._too_short(path, found, needed)
+
+    def files(self, row_count: int) -> Iterator[tuple[Path, int]]:
+        """Yield the files of the first `row_count` rows, each with how many of its bytes those
+        are."""
+        for number, rows in self._extents(row_count):
+            yield self._path(number), rows * self._row_bytes
 
     def append(self, row_count: int, vectors: Rows) -> None:
         """Write rows (n, width) from row `row_count` on; they are on disk on return."""
