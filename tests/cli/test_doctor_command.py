@@ -121,7 +121,7 @@ def test_a_file_that_was_indexed_by_itself_is_named_to_be_read_again(vq, own_set
     assert vq("index", alone).code == 0
     damage_first_vector(own_settings)
     ran = vq("doctor", "--repair")
-    assert ran.out.endswith(f"To read again what is missing: visionquery index {alone}\n")
+    assert ran.out.endswith(f"Then bring it up to date: visionquery index {alone}\n")
 
 
 def test_the_command_to_go_on_with_names_the_library(vq, indexed):

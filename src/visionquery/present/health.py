@@ -155,7 +155,7 @@ def _repaired_lines(found: Diagnosis, option: str) -> Iterator[str]:
     if not found.is_whole:
         yield "It could not be brought in order as a whole: run visionquery doctor again."
     places = " ".join(map(quote, [*found.roots, *_single_files(found)])) or "FOLDER"
-    yield f"To read again what is missing: visionquery index {places}{option}"
+    yield f"Then bring it up to date: visionquery index {places}{option}"
     for root in found.away:
         yield f"{escaped(root)} is not there now: index it when it is."
 
