@@ -10,7 +10,6 @@ where it breaks.
 import contextlib
 import hashlib
 import mmap
-import os
 import random
 import signal
 import struct
@@ -61,7 +60,7 @@ class _Watched:
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if "visionquery" in frame.filename] or frames
         place = f"{type(error).__name__} {ours[-1].filename}:{ours[-1].lineno}"
-        name = f"{type(error).__name__}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+        name = f"{type(error).__name__}-{_digest(place.encode())}"
         file = self._findings / name
         if not file.exists() or len(data) < file.stat().st_size:
             file.write_bytes(data)
@@ -79,45 +78,47 @@ def main() -> None:
     try:
         import atheris
     except ImportError:
-        target, seeds = _loaded(name)
-        _by_chance(_Watched(target, folder), seeds, float(seconds), int(seed))
+        watched, seeds = _begun(name, folder)
+        _by_chance(watched, seeds, float(seconds), int(seed))
         return
     with atheris.instrument_imports(include=_PACKAGES):
-        target, seeds = _loaded(name)
-    watched = _Watched(target, folder)
+        watched, seeds = _begun(name, folder)
     corpus = folder / "corpus"
     for data in seeds:
-        (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+        (corpus / _digest(data)).write_bytes(data)
     options = [f"-max_total_time={max(1, round(float(seconds)))}", f"-max_len={MAX_BYTES}"]
     options += [f"-seed={seed}", "-rss_limit_mb=0", "-malloc_limit_mb=0", "-timeout=100000"]
     atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={folder}/", str(corpus)], watched)
     atheris.Fuzz()
 
 
-def _loaded(name: str) -> tuple[Callable[[bytes], None], list[bytes]]:
-    """Return a target and its seeds, all that it imports late imported."""
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:8]
+
+
+def _begun(name: str, folder: Path) -> tuple[_Watched, list[bytes]]:
+    """Return a target and its seeds, each tried, so that all that is imported late is imported.
+    Those that a process before this one died of are left out."""
     from tests.fuzz.seeds import SEEDS
     from tests.fuzz.targets import TARGETS
 
-    seeds = SEEDS[name]()
-    for seed in seeds[:20]:
-        with contextlib.suppress(Exception):
-            TARGETS[name](seed)
-    return TARGETS[name], seeds
+    dead = {path.name.rpartition("-")[2] for path in (folder / "findings").iterdir()}
+    seeds = [seed for seed in SEEDS[name]() if _digest(seed) not in dead]
+    watched = _Watched(TARGETS[name], folder)
+    for seed in seeds:
+        watched(seed)
+    return watched, seeds
 
 
 def _by_chance(watched: _Watched, seeds: list[bytes], seconds: float, seed: int) -> None:
-    """Try the seeds, then edited ones, without knowing what they cover."""
+    """Try edited seeds, without knowing what they cover."""
     from tests.fuzz.edits import edited, random_edits
 
     end = time.monotonic() + seconds
-    for data in seeds:
-        watched(data)
     chance = random.Random(seed)
     while time.monotonic() < end:
         watched(edited(chance.choice(seeds), random_edits(chance)))
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONHASHSEED", "0")
     main()
