@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from visionquery.errors import LibraryBusyError
@@ -36,7 +36,9 @@ def writer_lock(folder: Path) -> Iterator[None]:
             owner.write_text(str(os.getpid()), encoding="ascii")
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        # It is there for the words of an error alone; the place must be given up whatever happens.
+        with suppress(OSError):
+            owner.unlink()
         lock.release()
 
 
