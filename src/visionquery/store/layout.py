@@ -62,6 +62,8 @@ def build(folder: Path, model: ModelIdentity) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
+    # The folder of vectors is to be there wherever the catalog is.
+    sync_folder(folder)
     unfinished.replace(folder / CATALOG_NAME)
     sync_folder(folder)
 

@@ -1,5 +1,6 @@
 """Opening and making a library in one folder."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from visionquery.errors import LibraryNotFoundError, StoreError
@@ -12,6 +13,7 @@ from visionquery.store.lock import writer_lock
 from visionquery.store.migration import found_version, upgrade
 from visionquery.store.opened import Opened
 from visionquery.store.schema import SCHEMA_VERSION
+from visionquery.store.vectors import sync_folder
 from visionquery.types import ModelIdentity
 
 __all__ = ["LocalStore", "check_place", "create_local", "open_local"]
@@ -59,10 +61,20 @@ def create_local(folder: Path, model: ModelIdentity) -> LocalStore:
     # Asked before the lock too, whose file would else be left in somebody's folder.
     check_place(folder)
     with translated(place):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         with writer_lock(folder):
             build(folder, model)
     return open_local(folder)
+
+
+def _make(folder: Path) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    # Also one that is there: who made it may have been cut off before its name was durable.
+    for each in missing or [folder]:
+        # Who may not read the folder around a library need not have made anything in it.
+        with suppress(PermissionError):
+            sync_folder(each.parent)
 
 
 def _opened(folder: Path, connections: Connections) -> LocalStore:
