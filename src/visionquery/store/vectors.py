@@ -175,7 +175,7 @@ class Segments:
             file.flush()
             os.fsync(file.fileno())
         if path not in self._named:
-            # Also one that was there: who made it may have been cut off before its name was durable.
+            # Also one that was there: who made it may have been cut off before its name was sure.
             sync_folder(path.parent)
             self._named.add(path)
 
