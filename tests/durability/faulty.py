@@ -34,7 +34,7 @@ def build(folder: Path) -> Path:
         pytest.skip("no LD_PRELOAD or no C compiler here (Debian: gcc and libc6-dev)")
     made = folder / "faults.so"
     subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-Wno-nonnull-compare",
+        [compiler, "-shared", "-fPIC", "-O1",
          "-o", str(made), str(HERE / "faults.c"), "-ldl", "-pthread"],
         check=True,
     )

@@ -1,6 +1,7 @@
 """Files that fail below a writer: it is killed in the middle of a write, there is no room, the disk
 is broken, at any of its operations."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,19 @@ def test_a_disk_that_is_full_or_broken(
         noticed += bool(ended.errors)
     assert noticed > faults / 3
     record(f"disk {mode}", faults=faults, noticed=noticed, images=images, lost=0, doubled=0)
+
+
+def test_a_library_is_made_whole_or_not_at_all(writers: Writers, quick: Path) -> None:
+    """Every operation until there is a library: closing its catalog must not hide what failed."""
+    folder = quick / "library"
+    for at in itertools.count(1):
+        ended = writers.run("a life", folder, mode="broken", at=at)
+        check_left("a life", folder, done=ended.done)
+        if ended.errors and ended.done >= 0:
+            break
+        check_goes_on("a life", folder)
+        shutil.rmtree(folder)
+    assert at > 20
 
 
 def is_said(sentence: str, mode: str, folder: Path) -> bool:
