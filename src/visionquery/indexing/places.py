@@ -105,6 +105,8 @@ def forget(store: Store, places: Sequence[Path]) -> Removal:
 
     Raises InputError, before anything is changed, for a place of which nothing is known.
     """
+    # What a run that was cut off between the two steps below has left: its files are forgotten.
+    store.prune()
     for place in places:
         if not holds(store, place):
             raise InputError(f"Nothing of {place} is in the library.")

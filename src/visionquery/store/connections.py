@@ -10,17 +10,18 @@ import threading
 from pathlib import Path
 
 from visionquery.errors import StoreError
+from visionquery.store.faults import REFUSED
 
 __all__ = ["Connections", "connect"]
 
 _BUSY_SECONDS = 10.0
-_NOT_WRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 def connect(catalog: Path) -> sqlite3.Connection:
     """Open a catalog file to read and, if the system allows it, to write; commits are explicit.
 
-    Raises sqlite3.Error when that cannot be.
+    Raises sqlite3.Error when that cannot be, OSError when there is no room beside it or its
+    disk is broken.
     """
     connection = _opened(str(catalog), uri=False)
     try:
@@ -28,7 +29,10 @@ def connect(catalog: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA user_version").fetchall()
     except BaseException as error:
         connection.close()
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_WRITABLE:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_READONLY or (
+            code == sqlite3.SQLITE_CANTOPEN and _is_refused(catalog)
+        ):
             return _opened_as_unchanging(catalog)
         raise
     return connection
@@ -71,6 +75,20 @@ def _opened(database: str, *, uri: bool) -> sqlite3.Connection:
     return sqlite3.connect(
         database, uri=uri, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
+
+
+def _is_refused(catalog: Path) -> bool:
+    """Whether the system lets nobody make a file beside a catalog. SQLite says of a full disk and
+    of a broken one, which pass, no more than that it cannot open a file."""
+    import tempfile
+
+    try:
+        with tempfile.NamedTemporaryFile(dir=catalog.parent, prefix=f"{catalog.name}-"):
+            return False
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        return True
 
 
 def _opened_as_unchanging(catalog: Path) -> sqlite3.Connection:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 from visionquery.errors import LibraryBusyError, LibraryReadOnlyError, StoreError
 
-__all__ = ["damaged", "translated"]
+__all__ = ["REFUSED", "damaged", "translated"]
+
+REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+"""What the system says where it lets a process change nothing."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
@@ -34,8 +36,10 @@ def damaged(place: str, detail: str) -> StoreError:
 
 def _of_sqlite(error: sqlite3.Error, place: str) -> StoreError:
     # The low byte is the primary code, the rest says more than a caller can act on.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    # What its log is shared by is made as large as it needs before it is used.
+    if code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_SHMSIZE:
         return _full(place)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
         return _refused(place, str(error))
@@ -56,7 +60,7 @@ def _of_sqlite(error: sqlite3.Error, place: str) -> StoreError:
 def _of_system(error: OSError, place: str) -> StoreError:
     if error.errno in _FULL:
         return _full(place)
-    if error.errno in _REFUSED:
+    if error.errno in REFUSED:
         return _refused(place, str(error.strerror))
     if error.errno == errno.ENOENT:
         return damaged(place, f"{error.filename!r} is missing")

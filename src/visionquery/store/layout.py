@@ -83,7 +83,8 @@ def make_catalog(path: Path, model: ModelIdentity) -> None:
     """Make the catalog of an empty library."""
     connection = connect(path)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        # What is cut off here is made anew from nothing, and needs no journal.
+        connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("BEGIN")
         for statement in TABLES:
             connection.execute(statement)
@@ -92,6 +93,8 @@ def make_catalog(path: Path, model: ModelIdentity) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
+        # Last: closing folds a log away, and says nothing when that fails; this way there is none.
+        connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
 
@@ -104,6 +107,8 @@ def put_catalog(folder: Path) -> None:
     # A log that stayed would be taken for that of the new catalog.
     for suffix in _LOGS:
         Path(f"{name}{suffix}").unlink(missing_ok=True)
+    # The folder of vectors is to be there wherever the catalog is.
+    sync_folder(folder)
     unfinished.replace(name)
     sync_folder(folder)
 

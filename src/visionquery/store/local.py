@@ -1,6 +1,7 @@
 """Opening and making a library in one folder."""
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from visionquery.errors import LibraryNotFoundError, LibraryReadOnlyError, StoreError
@@ -13,6 +14,7 @@ from visionquery.store.lock import writer_lock
 from visionquery.store.migration import found_version, upgrade
 from visionquery.store.opened import Opened
 from visionquery.store.schema import SCHEMA_VERSION
+from visionquery.store.vectors import sync_folder
 from visionquery.types import ModelIdentity
 
 __all__ = ["LocalStore", "check_place", "create_local", "open_local"]
@@ -60,10 +62,20 @@ def create_local(folder: Path, model: ModelIdentity) -> LocalStore:
     # Asked before the lock too, whose file would else be left in somebody's folder.
     check_place(folder)
     with translated(place):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         with writer_lock(folder):
             build(folder, model)
     return open_local(folder)
+
+
+def _make(folder: Path) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    # Also one that is there: who made it may have been cut off before its name was durable.
+    for each in missing or [folder]:
+        # Who may not read the folder around a library need not have made anything in it.
+        with suppress(PermissionError):
+            sync_folder(each.parent)
 
 
 def _upgrade(folder: Path, connection: sqlite3.Connection, version: int) -> None:

@@ -68,8 +68,14 @@ def _take(folder: Path, held: ExitStack) -> None:
         held.callback(owner.unlink, missing_ok=True)
     else:
         held.callback(lock.release)
-        held.callback(owner.unlink, missing_ok=True)
+        held.callback(_forget, owner)
         owner.write_bytes(_document())
+
+
+def _forget(owner: Path) -> None:
+    """Remove what is there for the words of an error alone, whatever the disk says to that."""
+    with suppress(OSError):
+        owner.unlink()
 
 
 def _take_alone(folder: Path, owner: Path) -> None:

@@ -59,6 +59,7 @@ class Segments:
         self._dtype = dtype
         self._ending = ending
         self._row_bytes = width * dtype.itemsize
+        self._named: set[Path] = set()
         self._mapped: dict[int, Rows] = {}
         self._mapping = threading.Lock()
 
@@ -178,8 +179,10 @@ class Segments:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if is_new:
+        if path not in self._named:
+            # Also one that was there: who made it may have been cut off before its name was sure.
             sync_folder(path.parent)
+            self._named.add(path)
 
     def _too_short(self, path: Path, found: int, needed: int) -> StoreError:
         detail = f"{path.name} has {found} of {needed} bytes"
