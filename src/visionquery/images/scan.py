@@ -17,6 +17,9 @@ _SYSTEM_NAMES = frozenset(
 )
 _LIBRARY_MARK = "catalog.sqlite"
 
+_LATEST_NS = 2**63 - 1
+"""In the year 2262; file systems keep, and broken ones report, later times."""
+
 _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)
 """A file that went away meanwhile, and a link that leads to itself."""
 
@@ -31,7 +34,8 @@ _REASONS: dict[type[OSError], str] = {
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file worth opening as a picture. `path` is absolute; `relative` is to the scanned root,
-    "/"-separated, bytes that are no UTF-8 as surrogate escapes."""
+    "/"-separated, bytes that are no UTF-8 as surrogate escapes; `mtime_ns` is within 64 bits, as
+    it can be kept."""
 
     path: Path
     relative: str
@@ -150,7 +154,8 @@ def _look(
         if error.errno in _LEADS_NOWHERE:
             return None
         return Unreachable(Path(entry.path), relative, reason_of(error))
-    return FoundFile(Path(entry.path), relative, status.st_size, status.st_mtime_ns)
+    mtime_ns = max(-_LATEST_NS, min(status.st_mtime_ns, _LATEST_NS))
+    return FoundFile(Path(entry.path), relative, status.st_size, mtime_ns)
 
 
 def is_passed_over(name: str) -> bool:
