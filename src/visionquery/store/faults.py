@@ -10,6 +10,9 @@ from visionquery.errors import LibraryBusyError, LibraryReadOnlyError, StoreErro
 __all__ = ["damaged", "translated"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_SENSELESS = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What becomes of damage that SQLite does not see: a value of another kind, a row that is none."""
+
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -22,6 +25,8 @@ def translated(place: str) -> Iterator[None]:
         raise _of_sqlite(error, place) from error
     except OSError as error:
         raise _of_system(error, place) from error
+    except _SENSELESS as error:
+        raise damaged(place, f"what it holds makes no sense ({error})") from error
 
 
 def damaged(place: str, detail: str) -> StoreError:
