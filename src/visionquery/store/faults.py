@@ -10,7 +10,7 @@ from visionquery.errors import LibraryBusyError, LibraryReadOnlyError, StoreErro
 __all__ = ["damaged", "translated"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_SENSELESS = (ArithmeticError, LookupError, TypeError, ValueError)
+_SENSELESS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What becomes of damage that SQLite does not see: a value of another kind, a row that is none."""
 
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
