@@ -181,7 +181,7 @@ def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
         return Like(name)  # A whole id is one whatever lies in the working folder.
     if name and _is_file(name):
         return Picture(name)
-    if name and expanded(name).is_dir():
+    if name and _is_dir(name):
         raise InputError(f"{name} is a folder; give a picture file, or the id of an image.")
     found = store.find(name) if name else []
     if not found:
@@ -189,6 +189,13 @@ def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
     if len(found) > 1:
         raise InputError(f"{name} is the beginning of several ids; give more of it.")
     return Like(name.lower())
+
+
+def _is_dir(name: str) -> bool:
+    try:
+        return expanded(name).is_dir()
+    except OSError:
+        return False
 
 
 def _is_file(name: str) -> bool:

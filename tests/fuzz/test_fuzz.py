@@ -23,13 +23,6 @@ _EXAMPLES = {"picture": 250, "metadata": 400, "query": 250, "document": 150, "mo
 _EXAMPLES_OF_A_LIBRARY = 40
 _MANY = 30
 
-_CASES = [
-    pytest.param(name, marks=pytest.mark.xfail(reason="some damage ends in other errors"))
-    if name == "library"
-    else name
-    for name in PROMISED
-]
-
 _edits = st.lists(
     st.tuples(st.sampled_from(KINDS), st.integers(0, 1 << 20), st.binary(max_size=8)), max_size=6
 )
@@ -75,13 +68,13 @@ def check(name: str, times: int) -> None:
     holds()
 
 
-@pytest.mark.parametrize("name", _CASES)
+@pytest.mark.parametrize("name", PROMISED)
 def test_what_is_promised_holds_for_any_input(name):
     check(name, 1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", _CASES)
+@pytest.mark.parametrize("name", PROMISED)
 def test_what_is_promised_holds_for_many_inputs(name):
     check(name, _MANY)
 

@@ -156,7 +156,6 @@ def test_files_of_any_name_can_be_asked_with_and_removed(program, folder):
            indexed=len(places), skipped=0)  # fmt: skip
 
 
-@pytest.mark.xfail(reason="the error of the system passes for one of writing the answer")
 @pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "shut/inside.jpg"])
 def test_a_place_that_cannot_be_looked_at_is_no_picture(program, folder, name):
     (folder / "shut").mkdir()
@@ -191,12 +190,11 @@ def test_times_long_ago_and_far_ahead_are_kept(program, folder):
     assert (again["added"], again["updated"]) == (0, 1)
 
 
-@pytest.mark.xfail(reason="times after 2262 are kept cut, and so seem to have changed")
 def test_a_time_that_no_64_bits_hold_is_no_change(program, folder):
     late = paint(folder / "late.jpg", 2_500)
     os.utime(late, (10**10, 10**10))
     if late.stat().st_mtime_ns != 10**19:
-        pytest.xfail("the file system keeps no such times")
+        pytest.skip("the file system keeps no such times")
     assert index(program, folder).document["images"] == GOOD + 2
     assert index(program, folder).document["unchanged"] == GOOD + 2
 

@@ -27,6 +27,9 @@ SIDECAR_EXTENSION = ".xmp"
 _MARK_BYTES = 16
 _LIBRARY_MARK = "catalog.sqlite"
 
+_LATEST_NS = 2**63 - 1
+"""In the year 2262; file systems keep, and broken ones report, later times."""
+
 _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)
 """A file that went away meanwhile, and a link that leads to itself."""
 
@@ -41,9 +44,9 @@ _REASONS: dict[type[OSError], str] = {
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file worth opening as a picture. `path` is absolute; `relative` is to the scanned root,
-    "/"-separated, bytes that are no UTF-8 as surrogate escapes. Where a `sidecar` beside it says
-    more of it, size and time are those of both, added up and the later one, so that a change of
-    either shows."""
+    "/"-separated, bytes that are no UTF-8 as surrogate escapes; `mtime_ns` is within 64 bits, as it
+    can be kept. Where a `sidecar` beside it says more of it, size and time are those of both, added
+    up and the later one, so that a change of either shows."""
 
     path: Path
     relative: str
@@ -168,7 +171,8 @@ def _look(
         if error.errno in _LEADS_NOWHERE:
             return None
         return Unreachable(Path(entry.path), relative, reason_of(error))
-    return FoundFile(Path(entry.path), relative, status.st_size, status.st_mtime_ns)
+    mtime_ns = max(-_LATEST_NS, min(status.st_mtime_ns, _LATEST_NS))
+    return FoundFile(Path(entry.path), relative, status.st_size, mtime_ns)
 
 
 def is_wanted(path: Path) -> bool:
@@ -196,7 +200,7 @@ def _with_sidecar(file: FoundFile, names: Collection[str]) -> FoundFile:
     return replace(
         file,
         size_bytes=file.size_bytes + status.st_size,
-        mtime_ns=max(file.mtime_ns, status.st_mtime_ns),
+        mtime_ns=max(file.mtime_ns, min(status.st_mtime_ns, _LATEST_NS)),
         sidecar=path,
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
-from visionquery.errors import ImageError
+from visionquery.errors import ImageError, ImageUnavailableError
 from visionquery.images import workers as decoders
 from visionquery.images.limits import Limits
 from visionquery.indexing.bounds import Bounds
@@ -136,7 +136,8 @@ def _decoded(
             )
             prepared = encoder.prepare(picture)
     except ImageError as error:
-        return Failed(loaded.item, str(error), image_id)
+        may_pass = isinstance(error, ImageUnavailableError)
+        return Failed(loaded.item, str(error), image_id, may_pass)
     seconds = time.perf_counter() - started
     return Ready(loaded.item, image_id, picture.facts, prepared, loaded.read_seconds, seconds)
 

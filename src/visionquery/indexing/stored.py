@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from visionquery.errors import ImageError
+from visionquery.errors import ImageError, ImageUnavailableError
 from visionquery.images.content import Content, load
 from visionquery.images.limits import Limits
 from visionquery.indexing.ahead import ordered_map
@@ -52,6 +52,8 @@ def taken(
             return Left(record, None)
         try:
             return work(record, found[1])
+        except ImageUnavailableError:  # a part that only its decoder can compare
+            return Left(record, None)
         except ImageError as error:
             return Left(record, str(error))
 

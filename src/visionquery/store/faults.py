@@ -13,6 +13,8 @@ REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system says where it lets a process change nothing."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_SENSELESS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What becomes of damage that SQLite does not see: a value of another kind, a row that is none."""
 
 
 @contextmanager
@@ -24,6 +26,8 @@ def translated(place: str) -> Iterator[None]:
         raise _of_sqlite(error, place) from error
     except OSError as error:
         raise _of_system(error, place) from error
+    except _SENSELESS as error:
+        raise damaged(place, f"what it holds makes no sense ({error})") from error
 
 
 def damaged(place: str, detail: str) -> StoreError:

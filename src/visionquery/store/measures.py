@@ -61,4 +61,4 @@ def _part(connection: sqlite3.Connection, number: int) -> NDArray[np.float32]:
     found = connection.execute("SELECT numbers FROM measures WHERE part = ?", (number,)).fetchone()
     if found is None:
         return np.full((_ROWS_PER_PART, MEASURES), np.nan, dtype=_STORED)
-    return np.frombuffer(bytearray(found[0]), dtype=_STORED).reshape(_ROWS_PER_PART, MEASURES)
+    return np.frombuffer(found[0], dtype=_STORED).reshape(_ROWS_PER_PART, MEASURES).copy()
