@@ -5,10 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from visionquery.errors import LibraryNotFoundError, LibraryReadOnlyError, StoreError
-from visionquery.store import generations
+from visionquery.store import catalog, generations
 from visionquery.store.connections import Connections
 from visionquery.store.faults import translated
-from visionquery.store.layout import CATALOG_NAME, build, check_free
+from visionquery.store.identity import keep_identity
+from visionquery.store.layout import CATALOG_NAME, build, check_free, segments_name
 from visionquery.store.local_store import LocalStore
 from visionquery.store.lock import writer_lock
 from visionquery.store.migration import found_version, upgrade
@@ -82,6 +83,8 @@ def _upgrade(folder: Path, connection: sqlite3.Connection, version: int) -> None
     try:
         with writer_lock(folder):
             upgrade(connection, str(folder))
+            model, number, _ = catalog.current(connection)
+            keep_identity(folder / segments_name(number), model)
     except LibraryReadOnlyError as error:
         raise LibraryReadOnlyError(
             f"The library {folder} has format version {version} and must be brought to version "
