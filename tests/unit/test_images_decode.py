@@ -1,4 +1,5 @@
 import io
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -275,3 +276,20 @@ def test_what_decoding_takes_is_told_before_it() -> None:
         decode(stream.getvalue(), min_side=100, before_pixels=sizes.append)
     assert told["PNG"] == [800 * 600 * 8]
     assert told["JPEG"] == [200 * 150 * 8], "of a JPEG only the draft is decoded"
+
+
+def test_words_that_are_broken_cost_no_picture() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(stream, "JPEG")
+    data = stream.getvalue()
+    words = bytes.fromhex("50686f746f73686f7020332e30003842494d0404")
+    segment = b"\xff\xed" + (len(words) + 2).to_bytes(2, "big") + words
+    decoded = decode(data[:2] + segment + data[2:])
+    assert (decoded.facts.width, decoded.pixels[0, 0, 0] > 200) == (40, True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(UnreadableImageError, match="not a regular file"):
+        read(tmp_path / "a.jpg")

@@ -1,12 +1,14 @@
-"""EXIF and XMP of containers in which Pillow does not look for them: JPEG 2000 and GIF.
+"""EXIF and XMP of containers in which Pillow does not look for them, JPEG 2000 and GIF, and JPEG
+without the block that it may stumble over.
 
 Sources: ISO/IEC 15444-1, annex I (boxes); Adobe XMP specification part 3, sections 1.1.2 (GIF)
-and 1.1.4 (JPEG 2000); ExifTool's JPEG 2000 tags for the UUID of EXIF, which no standard has.
+and 1.1.4 (JPEG 2000); ITU-T T.81, annex B (segments of JPEG); ExifTool's JPEG 2000 tags for the
+UUID of EXIF, which no standard has.
 """
 
 from collections.abc import Iterator
 
-__all__ = ["blocks", "boxes"]
+__all__ = ["blocks", "boxes", "without_photoshop"]
 
 _JP2_MARK = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -16,6 +18,7 @@ _GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
 _GIF_XMP_END = b"\x01\xff\xfe\xfd"
 """How the bytes begin that lead a reader out that takes the packet for a row of short blocks."""
 
+_APP13 = 0xED
 _MAX_BOXES = 1000
 _MAX_BLOCK_BYTES = 1 << 20
 
@@ -31,6 +34,17 @@ def blocks(data: bytes) -> tuple[bytes, bytes]:
         if start >= len(_GIF_XMP) and end >= 0:
             return b"", data[start:end]
     return b"", b""
+
+
+def without_photoshop(data: bytes) -> bytes:
+    """Return a JPEG without the segments (APP13) in which Photoshop and IPTC put their words."""
+    kept, position = [data[:2]], 2
+    while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] != b"\xda":
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if data[position + 1] != _APP13:
+            kept.append(data[position:end])
+        position = max(end, position + 4)
+    return b"".join([*kept, data[position:]])
 
 
 def boxes(data: bytes | memoryview) -> Iterator[tuple[bytes, memoryview]]:

@@ -6,10 +6,13 @@ a member its bytes, a key frame its packet, a page the whole file and its number
 """
 
 import hashlib
+import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from visionquery.errors import ImageUnavailableError
 from visionquery.images.kinds import HEAD_BYTES, is_picture_name, kind_of
@@ -18,6 +21,7 @@ from visionquery.images.scan import reason_of
 
 __all__ = ["CHANGED", "Content", "Part", "image_id", "load", "of_bytes", "part_id", "read", "take"]
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 CHANGED = "it has changed since it was looked into"
 
 
@@ -58,16 +62,9 @@ def read(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
     Raises ImageTooLargeError above `limits.max_bytes`, before anything is read, and
     ImageUnavailableError when the file is not there, not regular or not readable.
     """
-    try:
-        size_bytes = _checked_size(path)
+    with _opened(path) as (file, size_bytes):
         check_bytes(size_bytes, limits)
-        with path.open("rb") as file:
-            data = file.read(size_bytes)  # what grows meanwhile is read again by the next run
-    except OSError as error:
-        raise ImageUnavailableError(f"it cannot be read: {reason_of(error)}") from error
-    except ValueError as error:  # a NUL character, which no file's name can hold
-        raise ImageUnavailableError("it cannot be read: this is no name of a file") from error
-    return data
+        return file.read(size_bytes)  # What grows meanwhile is read again by the next run.
 
 
 def of_bytes(data: bytes, name: str = "") -> Content:
@@ -96,12 +93,8 @@ def take(
     `list_parts` looks into files that only a decoder can look into; an empty list is that of a
     single picture. Raises ImageError for a file that cannot be read, or that holds no picture.
     """
-    try:
-        size_bytes = _checked_size(path)
-        with path.open("rb") as file:
-            kind = kind_of(file.read(HEAD_BYTES), path.name)
-    except OSError as error:
-        raise ImageUnavailableError(f"it cannot be read: {reason_of(error)}") from error
+    with _opened(path) as (file, size_bytes):
+        kind = kind_of(file.read(HEAD_BYTES), path.name)
     if kind == "archive":
         from visionquery.images.archives import members
 
@@ -114,8 +107,16 @@ def take(
     return load(path, limits=limits)
 
 
-def _checked_size(path: Path) -> int:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageUnavailableError("it cannot be read: it is not a regular file")
-    return status.st_size
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a regular file, and tell its size in bytes. A pipe is not waited for."""
+    try:
+        with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageUnavailableError("it cannot be read: it is not a regular file")
+            yield file, status.st_size
+    except OSError as error:
+        raise ImageUnavailableError(f"it cannot be read: {reason_of(error)}") from error
+    except ValueError as error:  # a NUL character, which no file's name can hold
+        raise ImageUnavailableError("it cannot be read: this is no name of a file") from error

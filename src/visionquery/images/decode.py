@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from visionquery.errors import ImageError, ImageTooLargeError, UnreadableImageError
+from visionquery.images.blocks import without_photoshop
 from visionquery.images.colour import shrink, to_rgb
 from visionquery.images.exif import orientation
 from visionquery.images.formats import openers
@@ -147,6 +148,8 @@ def _open(data: bytes) -> "ImageFile":
             try:
                 return factory(stream, "")
             except (SyntaxError, IndexError, TypeError, struct.error):
+                if name == "JPEG" and (bare := without_photoshop(data)) != data:
+                    return _open(bare)  # It may be its words that are broken, not the picture.
                 problem = f"it begins like {name} but is damaged" if accepts else problem
     raise UnreadableImageError(f"not a picture that can be read: {problem}")
 
