@@ -1,7 +1,6 @@
 """The command line's operations that are killed, and what a library holds before and after each.
 
-They are done in turn, again and again, so that each begins where the one before it ended. One more
-operation, `compact` for instance, is one more line in `OPERATIONS`.
+They are done in turn, again and again, so that each begins where the one before it ended.
 """
 
 import os
@@ -30,13 +29,13 @@ class World:
 
 @dataclass(frozen=True)
 class Operation:
-    """A command; the images that there are once it is done; the model, by its place in
-    `World.models`, which is the one before it where it is None; and its exit codes: one that was
-    cut off may find nothing left to do."""
+    """A command; the images that there are once it is done, None for those before it; the model,
+    by its place in `World.models`, None for the one before it; and its exit codes: one that was cut
+    off may find nothing left to do."""
 
     name: str
     command: Callable[[World], list[object]]
-    images: Callable[[World], frozenset[str]]
+    images: Callable[[World], frozenset[str]] | None
     model: int | None = None
     codes: tuple[int, ...] = (0,)
 
@@ -68,9 +67,11 @@ def _removed(part: str) -> Operation:
 OPERATIONS = (
     _indexed("index"),
     _removed("odd"),
+    Operation("compact", lambda _: ["compact"], None),
     _indexed("index again"),
     _moved_to(1),
     _removed("even"),
+    Operation("compact by the other model", lambda _: ["compact"], None),
     _indexed("index by the other model"),
     _moved_to(0),
 )

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.figures import record
 
 from durability.checks import check_goes_on, check_left
 from durability.faulty import Writers
-from durability.figures import record
 from durability.steps import SCENARIOS, prepare
 
 SHORT = 24

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.figures import record
 
 from durability.checks import check_catalog
 from durability.commands import OPERATIONS, Operation, World, start
-from durability.figures import record
 from durability.photographs import cut_photographs
 from durability.watching import Watch, image_files
 from visionquery import Library
-from visionquery.images import decode
+from visionquery.images.content import image_id
+from visionquery.images.decode import decode
 from visionquery.images.limits import Limits
 from visionquery.store.local import open_local
+from visionquery.store.lock import OWNER_NAME
 from visionquery.types import Vector
 
 SAME = 0.9999
@@ -49,7 +51,7 @@ def world(own_settings: Path, tmp_path: Path, request: pytest.FixtureRequest) ->
     cut_photographs(photographs)
     files = sorted(photographs.rglob("*.jpg"))
     of = {
-        decode.image_id(path.read_bytes()): path.relative_to(photographs).as_posix()
+        image_id(path.read_bytes()): path.relative_to(photographs).as_posix()
         for path in files
     }
     assert len(of) == len(files) == 60
@@ -70,7 +72,7 @@ def left_in_peace(world: World, home: Path) -> Vectors:
         store.close()
         for key in sorted(world.of)[::7]:
             data = (world.photographs / world.of[key]).read_bytes()
-            prepared = encoder.prepare(decode.decode(data, limits=Limits()))
+            prepared = encoder.prepare(decode(data, limits=Limits()))
             assert encoder.encode_images(prepared[None])[0] @ vectors[key] > SAME
     return found
 
@@ -92,15 +94,16 @@ def test_killed_commands_lose_nothing(
     chance, score = random.Random(11), Score()
     before, model = frozenset[str](), names[0]
     for operation in itertools.cycle(OPERATIONS):
+        kept = before if operation.images is None else operation.images(world)
         following = model if operation.model is None else names[operation.model]
         allowed = {key: vectors[key] for key in (model, following)}
         for _ in range(in_a_row):
             # From a thousandth of a second to the whole of what the command does.
             seconds = 10 ** chance.uniform(-3.0, -0.2)
-            if not killed(operation, world, before, allowed, seconds, score):
+            if not killed(operation, world, (before, kept), allowed, seconds, score):
                 break
-        before, model = operation.images(world), following
-        complete(operation, world, {model: vectors[model]}, score)
+        before, model = kept, following
+        complete(operation, world, before, {model: vectors[model]}, score)
         if score.kills >= kills:
             break
     record(
@@ -112,13 +115,14 @@ def test_killed_commands_lose_nothing(
 def killed(
     operation: Operation,
     world: World,
-    before: frozenset[str],
+    images_of: tuple[frozenset[str], frozenset[str]],
     vectors: Vectors,
     seconds: float,
     score: Score,
 ) -> bool:
-    """Run a command, kill it some time after it began to write, and check what it left. Return
-    whether it was cut off before its end."""
+    """Run a command, kill it some time after it began to write, and check what it left, between
+    the images of before and after it. Return whether it was cut off before its end."""
+    before, after = images_of
     with Watch(world.library) as watch:
         process = start(operation, world)
         wait_for_writing(process, world.library)
@@ -136,7 +140,6 @@ def killed(
         assert not before, "the library is gone"
         return True
     images, now_done = check(world, vectors)
-    after = operation.images(world)
     assert before & after <= images <= before | after, "an image is lost, or there against its will"
     if seen is not None:
         assert seen & after <= images, "an image that a reader saw is lost"
@@ -147,24 +150,29 @@ def killed(
 
 
 def wait_for_writing(process: subprocess.Popen[bytes], library: Path) -> None:
-    owner, deadline = library / "writer.pid", time.monotonic() + SECONDS
+    deadline, mark = time.monotonic() + SECONDS, f'"pid": {process.pid},'
     while process.poll() is None:
         assert time.monotonic() < deadline, "it does not begin to write"
-        if owner.exists() and owner.read_text("ascii") == str(process.pid):
-            return
-        time.sleep(0.001)
+        try:
+            if mark in (library / OWNER_NAME).read_text("ascii"):
+                return
+        except FileNotFoundError:
+            time.sleep(0.001)
 
 
-def complete(operation: Operation, world: World, vectors: Vectors, score: Score) -> None:
-    """Run a command to its end, and check that the library is as if it had never been disturbed."""
+def complete(
+    operation: Operation, world: World, after: frozenset[str], vectors: Vectors, score: Score
+) -> None:
+    """Run a command to its end, and check that the library is as if it had never been disturbed:
+    with the images of `after`."""
     process = start(operation, world)
     out, said = process.communicate(timeout=SECONDS)
     assert process.returncode in operation.codes, said
     images, done = check(world, vectors)
-    assert images == operation.images(world)
+    assert images == after
     assert not done
     assert process.returncode or json.loads(out)["images"] == len(images)
-    assert not (world.library / "writer.pid").exists()
+    assert not (world.library / OWNER_NAME).exists()
     score.ended += 1
     score.images += len(images)
 

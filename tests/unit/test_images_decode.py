@@ -253,7 +253,7 @@ def test_warning_filters_are_left_as_they_were() -> None:
 def test_read_says_why_not(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImageError, match="not there any more"):
         read(tmp_path / "gone.jpg")
-    with pytest.raises(UnreadableImageError, match="not a regular file"):
+    with pytest.raises(UnreadableImageError, match="a folder, not a file"):
         read(tmp_path)
     large = tmp_path / "large.jpg"
     large.write_bytes(b"12345")
