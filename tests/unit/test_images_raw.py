@@ -1,31 +1,16 @@
-import importlib.util
 import io
 import struct
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from tests.unit.raw_files import dng
 
 from visionquery.errors import ImageTooLargeError, UnreadableImageError
 from visionquery.images.limits import Limits
 from visionquery.images.raw import decode_raw, is_installed
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-dng = _load("raw_files").dng
 
 
 def preview(size: tuple[int, int] = (320, 240), mark: int | None = None) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.figures import record
 
 from visionquery.errors import LibraryBusyError, StoreError
 from visionquery.store.backup import BackedUp, back_up
@@ -97,6 +98,7 @@ def test_copies_beside_a_writer_hold_states_that_existed(tmp_path: Path, copies:
         writer.wait()
         writer.stdout.close()
     assert check(library, on_progress=quiet).is_whole
+    record("copies beside a writer", copies=copies, images=5 * written, lost=0)
 
 
 def _check_state(folder: Path, *, at_least: int) -> None:

@@ -3,121 +3,43 @@
 import os
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.store_damage import (
+    FILES,
+    content,
+    flip,
+    index,
+    look,
+    make,
+    mend,
+    quiet,
+    sql,
+)
 
-from visionquery.doctor import Diagnosis, examine
 from visionquery.errors import StoreError
-from visionquery.store.base import FileRecord, Fragment, NewImage, Scope
 from visionquery.store.catalog_checks import facts_damage, stored_facts
-from visionquery.store.checking import Checked, check
-from visionquery.store.local import create_local, open_local
+from visionquery.store.local import open_local
 from visionquery.store.vector_checks import check_vectors
-from visionquery.testing.store_examples import MODEL, example_image, fill
+from visionquery.testing.store_examples import example_image, fill
 from visionquery.types import ModelIdentity
 
 NEXT = ModelIdentity(name="next", fingerprint="f2", embed_dim=4, source="next")
-GONE = range(3, 6)
-FILES = {
-    f"{number % 5}/Pic_{number}.jpg": example_image(str(number), taken_at="2024-01-01T00:00:00")
-    for number in range(60)
-}
-PAGES = [example_image(f"page {number}") for number in range(3)]
-
-
-def quiet(*_: object) -> None:
-    """Show no progress."""
-
-
-def look(folder: Path) -> Checked:
-    return check(folder, on_progress=quiet)
-
-
-def mend(folder: Path) -> Diagnosis:
-    return examine(folder, mend=True, on_progress=quiet)
-
-
-def index(folder: Path) -> None:
-    """What an indexing does: read what it does not know, and drop what is in no file."""
-    with closing(open_local(folder)) as store, store.writing():
-        root = store.add_root(os.path.abspath(os.sep + "pictures"))  # noqa: PTH100
-        known = store.files(Scope(root.root_id))
-        files = [FileRecord(root.root_id, path, 1, 2, image.image_id) for path, image in kept()]
-        parts = tuple(Fragment(f"page={n}", each.image_id) for n, each in enumerate(PAGES, start=1))
-        files.append(FileRecord(root.root_id, "a.pdf", 1, 2, None, fragments=parts))
-        files.append(FileRecord(root.root_id, "broken.jpg", 1, 2, None, "it is not whole"))
-        new = [file for file in files if known.get(file.path) != file]
-        images: list[NewImage] = [*PAGES, *(image for _, image in kept())]
-        wanted = {part.image_id for file in new for part in (file, *file.fragments)}
-        store.write([image for image in images if image.image_id in wanted], new)
-        strange = known.keys() - {file.path for file in files}
-        store.forget([(root.root_id, path) for path in strange])
-        store.prune()
-
-
-def kept() -> Sequence[tuple[str, NewImage]]:
-    return [pair for number, pair in enumerate(FILES.items()) if number not in GONE]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library with holes, texts, notes, a file of several images and one of none."""
-    folder = tmp_path_factory.mktemp("whole") / "library"
-    with closing(create_local(folder, MODEL)) as store:
-        fill(store, FILES, home=os.path.abspath(os.sep + "pictures"))  # noqa: PTH100
-        with store.writing():
-            paths = list(FILES)
-            store.forget([(1, paths[number]) for number in GONE])
-            store.prune()
-            store.write_texts({row: f"text of {row}" for row in range(10, 20)})
-            store.write_measures(0, np.ones((60, 1), np.float32))
-    index(folder)
-    return folder
+    return make(tmp_path_factory.mktemp("whole") / "library")
 
 
 @pytest.fixture
 def library(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "library")
-
-
-def content(folder: Path) -> object:
-    """All that a person can ask of a library."""
-    with closing(open_local(folder)) as store:
-        files = {path: file for root in store.roots() for path, file in
-                 store.files(Scope(root.root_id)).items()}  # fmt: skip
-        rows = np.flatnonzero(store.alive()).tolist()
-        images = {
-            record.image_id: (record.facts, record.paths, dict(record.fragments), vector.tobytes())
-            for record, vector in zip(store.records(rows), store.vectors(rows), strict=True)
-        }
-        words = [np.count_nonzero(store.holding(word)) for word in ("pic", "näme 7", "pic 17")]
-        roots = [(root.location, root.whole) for root in store.roots()]
-        return files, images, words, roots, store.model, store.image_count()
-
-
-def sql(folder: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(folder / "catalog.sqlite")) as connection:
-        connection.execute("PRAGMA writable_schema = ON")
-        for statement in statements:
-            connection.execute(statement)
-        connection.commit()
-
-
-def flip(path: Path, place: int, bits: int = 1) -> None:
-    with path.open("r+b") as file:
-        file.seek(place)
-        (before,) = file.read(1)
-        file.seek(place)
-        file.write(bytes([before ^ bits]))
 
 
 def test_a_whole_library_is_whole(made: Path) -> None:
@@ -306,77 +228,3 @@ def test_what_is_lost_is_named(library: Path) -> None:
     assert names == ["Pic_58.jpg", "Pic_59.jpg", "a.pdf", "a.pdf", "a.pdf"]
     assert found.repaired.unknown == 0
     assert found.repaired.damaged is None
-
-
-def break_somewhere(folder: Path, seed: int) -> str:
-    """Damage one file of a library in one of many ways."""
-    chance = random.Random(seed)
-    path = chance.choice(sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size))
-    data = bytearray(path.read_bytes())
-    place, kind = chance.randrange(len(data)), chance.choice(["bit", "run", "page", "cut"])
-    if kind == "bit":
-        data[place] ^= 1 << chance.randrange(8)
-    elif kind == "run":
-        length = min(chance.randrange(1, 200), len(data) - place)
-        data[place : place + length] = chance.randbytes(length)
-    elif kind == "page":
-        start = place - place % 4096
-        length = min(4096, len(data) - start)
-        data[start : start + length] = chance.choice([bytes(length), chance.randbytes(length)])
-    else:
-        del data[place:]
-    path.write_bytes(data)
-    return f"{path.name} {kind} at {place}"
-
-
-@pytest.mark.parametrize(
-    "seeds",
-    [pytest.param(range(24), id="short"),
-     pytest.param(range(1000, 2500), id="long", marks=pytest.mark.slow)],
-)  # fmt: skip
-def test_whatever_is_damaged_the_library_comes_back(made: Path, tmp_path: Path, seeds: range) -> None:  # noqa: E501
-    expected = content(made)
-    for seed in seeds:
-        library = shutil.copytree(made, tmp_path / "library")
-        what = f"seed {seed}: {break_somewhere(library, seed)}"
-        found = mend(library)
-        assert found.is_whole, (what, found.after)
-        assert look(library).is_whole, what
-        index(library)
-        assert content(library) == expected, what
-        shutil.rmtree(library)
-
-
-REPAIR = """
-import sys
-from pathlib import Path
-from visionquery.doctor import examine
-print("go", flush=True)
-examine(Path(sys.argv[1]), mend=True, on_progress=lambda *_: None)
-print("done", flush=True)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-@pytest.mark.parametrize("kind", ["in place", "anew"])
-def test_a_killed_repair_leaves_what_was_or_what_is_repaired(made: Path, tmp_path: Path, kind: str) -> None:  # noqa: E501
-    chance = random.Random(4)
-    for trial in range(3):
-        library = shutil.copytree(made, tmp_path / str(trial))
-        if kind == "in place":
-            flip(library / "vectors-1" / "000000.f32", 700)
-        else:
-            sql(library, "UPDATE sqlite_schema SET rootpage = 3 WHERE name = 'files_by_row'")
-        process = subprocess.Popen(
-            [sys.executable, "-c", REPAIR, str(library)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(chance.uniform(0, 0.12))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        left = look(library)
-        assert left.is_whole or left.lost or left.unreadable, left
-        assert mend(library).is_whole
-        index(library)
-        assert content(library) == content(made)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.figures import record
 
 from visionquery.query.ast import Filter, OneOf
 from visionquery.store.base import Scope, Store
@@ -70,6 +71,7 @@ def test_readers_see_one_state_while_one_writes(tmp_path: Path, seconds: int) ->
         written, _ = writer.communicate(timeout=60)
     assert (process.returncode, writer.returncode) == (0, 0)
     assert min(*states, int(told), int(written)) > 5, "readers should have seen many states"
+    record("readers beside a writer", seconds=seconds, states=sum(states) + int(told), wrong=0)
     store.close()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import figures
 
 from visionquery.errors import LibraryReadOnlyError, StoreError
 from visionquery.query.ast import Contains, Filter, Near, OneOf
@@ -200,6 +201,7 @@ def test_an_upgrade_killed_at_any_statement_leaves_a_library_that_opens(
         check_whole(store, version)
         store.close()
     assert cut_off > kills / 3, "most upgrades should have been cut off in the middle"
+    figures.record("killed upgrades", kills=cut_off, lost=0)
 
 
 @pytest.mark.skipif(
