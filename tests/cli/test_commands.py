@@ -22,8 +22,10 @@ def test_search_document_has_the_documented_shape(vq, pictures):
     assert document["exact"] is True
     hit = document["results"][0]
     assert set(hit) == {
-        "rank", "score", "confidence", "image_id", "path", "paths", "width", "height", "taken_at",
-    }
+        "rank", "score", "confidence", "image_id", "path", "paths", "fragment", "width", "height",
+        "taken_at",
+    }  # fmt: skip
+    assert hit["fragment"] is None
     assert (hit["rank"], hit["width"], hit["height"]) == (1, 64, 48)
     assert hit["paths"] == [hit["path"]]
     assert 0 <= hit["confidence"] <= 1
