@@ -246,6 +246,6 @@ def test_a_real_reader_finds_a_picture_by_its_words(tmp_path: Path) -> None:
     store = MemoryStore(MODEL)
     fill_from(store, folder.parent)
     report = run(store, open_reader(threads=1))
-    assert (report.read, report.with_text, report.skipped) == (2, 2, ())
+    assert (report.read, report.with_text, report.skipped) == (2, 2, ()), report.skipped
     assert names_with(store, "happy birthday") == ["two.jpg"]
     assert names_with(store, "invoice") == ["one.jpg"]
