@@ -51,7 +51,8 @@ def album(context, running, tmp_path: Path) -> Iterator[tuple[Page, Path]]:
             page.goto(address)
             page.get_by_test_id("tile").first.wait_for()
             yield page, folder
-    assert faults == []
+    # The browser reports every answer of 4xx, which a query that is being typed may well get.
+    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
 
 
 def test_a_moment_of_a_video_plays_from_there(album: tuple[Page, Path]) -> None:

@@ -15,8 +15,8 @@ from visionquery import Library
 from visionquery.errors import ImageError
 from visionquery.images import workers
 from visionquery.images.content import load
-from visionquery.images.kinds import is_candidate
 from visionquery.images.limits import Limits
+from visionquery.images.scan import is_wanted
 from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 
 HOSTILE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "hostile"
@@ -89,7 +89,7 @@ def test_a_library_of_them_is_made_and_every_file_is_accounted_for(tmp_path: Pat
             for path in hit.paths
         }
         again = library.add(HOSTILE)
-    candidates = {name for name in names if is_candidate(Path(name).name)}
+    candidates = {name for name in names if is_wanted(HOSTILE / name)}
     assert candidates - seen - skipped.keys() == set()
     assert all(reason and "\n" not in reason and len(reason) < 300 for reason in skipped.values())
     usable = {entry["file"] for entry in entries if entry["status"] == "ok"}

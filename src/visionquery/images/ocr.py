@@ -65,7 +65,8 @@ class _PackagedReader:
             found = self._engine(np.ascontiguousarray(fitted[:, :, ::-1]))  # it takes BGR
             boxes, lines = found.boxes, found.txts
         except Exception as error:  # whatever numbers and images its own libraries refuse
-            raise UnreadableImageError("the text in it cannot be read") from error
+            why = clean(str(error), max_chars=100) or type(error).__name__
+            raise UnreadableImageError(f"the text in it cannot be read: {why}") from error
         if boxes is None or lines is None:
             return ""
         ordered = (lines[index].strip() for index in _in_reading_order(np.asarray(boxes)))
