@@ -27,8 +27,6 @@ pytestmark = pytest.mark.skipif(
 
 THREADS = 2
 MIB = 2**20
-PROCESS_BYTES = (120 + 256) * MIB
-"""What a decoding process takes to begin with, and its headroom (`images.worker`)."""
 
 
 class Memory:
@@ -69,7 +67,7 @@ def most_bytes() -> int:
     """Return the bound that docs/explanation/reliability.md states for a run."""
     bounds = bounds_for(machine_memory_bytes())
     in_flight = bounds.files + bounds.prepared + bounds.computed
-    return in_flight + 2 * bounds.rasters + THREADS * PROCESS_BYTES
+    return in_flight + 2 * bounds.rasters + THREADS * workers.PROCESS_BYTES
 
 
 def test_a_library_of_them_is_made_and_every_file_is_accounted_for(tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ from visionquery.images.messages import Head
 from visionquery.query.ast import Box
 from visionquery.types import Decoded, Facts
 
-__all__ = ["close", "decode", "decode_part", "list_parts"]
+__all__ = ["PROCESS_BYTES", "close", "decode", "decode_part", "list_parts"]
+
+PROCESS_BYTES = (120 + 256) * 2**20
+"""What a decoding process holds at most besides twice what its pixels need: itself and its
+headroom."""
 
 _TRIES = 2
 _BYTES_PER_PIXEL = 3
