@@ -199,9 +199,10 @@ def peak_bytes(folder: Path, model: str, cores: int) -> tuple[int, int]:
 def most_held_bytes() -> int:
     """Return the most memory that this process and each of its children ever held, added up.
     (`ru_maxrss` begins with that of the process that started it.)"""
-    children = [path.read_text("ascii").split() for path in Path("/proc/self/task").glob("*/children")]
+    tasks = Path("/proc/self/task").glob("*/children")
+    children = [number for task in tasks for number in task.read_text("ascii").split()]
     total = 0
-    for process in ("self", *(number for numbers in children for number in numbers)):
+    for process in ("self", *children):
         status = Path(f"/proc/{process}/status").read_text("ascii")
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
         total += int(line.split()[1]) * 1024

@@ -18,6 +18,10 @@ from visionquery.server.work import Workers
 __all__ = ["Context", "ContextOf"]
 
 
+_UPLOAD_SECONDS = 10.0
+"""Of decoding: the slowest picture that is let in takes 1.5 (`benchmarks/uploads.py`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """A library and all that serves it. `searchers` answer queries, `painters` read picture files,
@@ -37,7 +41,9 @@ class Context:
     def upload_limits(self) -> Limits:
         """What is decoded of a picture that comes as a query."""
         return Limits(
-            max_pixels=self.settings.max_upload_pixels, max_bytes=self.settings.max_upload_bytes
+            max_pixels=self.settings.max_upload_pixels,
+            max_bytes=self.settings.max_upload_bytes,
+            seconds=_UPLOAD_SECONDS,
         )
 
     def close(self) -> None:

@@ -9,6 +9,11 @@ from visionquery.images.content import Content
 
 __all__ = ["original_response"]
 
+_PDF = "application/pdf"
+_POLICY = "default-src 'none'; sandbox"
+_PDF_POLICY = "default-src 'none'"
+"""What browsers show PDF files with does not work in a sandbox; it has one of its own."""
+
 _TYPES = {
     "AVIF": "image/avif",
     "BMP": "image/bmp",
@@ -20,7 +25,7 @@ _TYPES = {
     "MKV": "video/x-matroska",
     "MOV": "video/quicktime",
     "MP4": "video/mp4",
-    "PDF": "application/pdf",
+    "PDF": _PDF,
     "WEBM": "video/webm",
     "PNG": "image/png",
     "TIFF": "image/tiff",
@@ -39,7 +44,7 @@ def original_response(
     name = quote(PurePath(content.name or path).name.encode("utf-8", "replace"), safe="")
     headers = {
         "Content-Disposition": f"{way}; filename*=UTF-8''{name}",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Security-Policy": _PDF_POLICY if kind == _PDF else _POLICY,
         "Cache-Control": "private, no-cache",
     }
     if content.path is not None:
