@@ -204,7 +204,7 @@ def wrong_texts(connection: sqlite3.Connection) -> list[int]:
 def wrong_measures(connection: sqlite3.Connection, *, part_rows: int = 4096) -> bool:
     """Return whether the measures are not of the length, or the range, that they have to be."""
     for part, numbers in connection.execute("SELECT part, numbers FROM measures"):
-        if part < 0 or not isinstance(numbers, bytes):
+        if not isinstance(part, int) or part < 0 or not isinstance(numbers, bytes):
             return True
         if len(numbers) != part_rows * MEASURES * 4:
             return True

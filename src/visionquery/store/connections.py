@@ -27,6 +27,9 @@ def connect(catalog: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA user_version").fetchall()
+    except UnicodeDecodeError as error:  # SQLite quotes what is damaged, and that is no text
+        connection.close()
+        raise _corrupt() from error
     except BaseException as error:
         connection.close()
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -75,6 +78,12 @@ def _opened(database: str, *, uri: bool) -> sqlite3.Connection:
     return sqlite3.connect(
         database, uri=uri, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
+
+
+def _corrupt() -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError("its tables are described by what is no text")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def _is_refused(catalog: Path) -> bool:

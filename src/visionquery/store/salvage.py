@@ -32,6 +32,9 @@ from visionquery.types import ModelIdentity
 
 __all__ = ["Salvaged", "salvaging"]
 
+_BROKEN = (sqlite3.Error, UnicodeDecodeError)
+"""What reading damage raises; the second where SQLite quotes what is damaged, which is no text."""
+
 _MOST_ROOTS = 4096
 _ROWS_AT_ONCE = 1024
 _HEADER_BYTES = 100
@@ -102,7 +105,7 @@ def readable(
         question = f"{select} WHERE {key} >= ? AND {key} < ? ORDER BY {key}"
         try:
             found = connection.execute(question, (low, high)).fetchall()
-        except sqlite3.Error:
+        except _BROKEN:
             if high - low > 1:
                 middle = (low + high) // 2
                 parts += [(middle, high), (low, middle)]
@@ -148,7 +151,7 @@ def _opened(unfinished: Path, damaged: Path | None) -> sqlite3.Connection:
     source = _unchanging(damaged)
     try:
         source.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    except sqlite3.Error:
+    except _BROKEN:
         source.close()
         copy = Path(f"{unfinished}-source")
         shutil.copyfile(damaged, copy)
@@ -182,7 +185,7 @@ def _give_header(path: Path, scratch: Path) -> None:
 def _library(folder: Path, source: sqlite3.Connection) -> _Library:
     """Return what a damaged catalog, or what lies beside the vectors, says of the library."""
     said: Sequence[object] | None = None
-    with suppress(sqlite3.Error):
+    with suppress(*_BROKEN):
         said = source.execute(
             "SELECT generation, rows, model_name, fingerprint, embed_dim, model_source FROM library"
         ).fetchone()
@@ -254,7 +257,7 @@ def _columns(source: sqlite3.Connection, target: sqlite3.Connection, table: str)
 def _info(connection: sqlite3.Connection, table: str) -> list[str]:
     try:
         return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-    except sqlite3.Error:
+    except _BROKEN:
         return []
 
 
@@ -267,7 +270,7 @@ def _from_both_ends(
         order = ", ".join(f"{key} {direction}" for key in keys)
         try:
             yield from source.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}")
-        except sqlite3.Error:
+        except _BROKEN:
             continue
         return
 
@@ -279,7 +282,7 @@ def _roots(source: sqlite3.Connection) -> Iterator[Sequence[object]]:
     found = readable(source, f"SELECT {columns} FROM roots", "root_id", 0, _MOST_ROOTS)
     known = {row[0]: row for row in found}
     indexed = "SELECT root_id, location FROM roots INDEXED BY sqlite_autoindex_roots_1"
-    with suppress(sqlite3.Error):
+    with suppress(*_BROKEN):
         for root_id, location in source.execute(indexed).fetchall():
             before = known.get(root_id)
             if before is None or (before[1] != location and not _is_folder(before[1])):
@@ -324,7 +327,7 @@ def _images_before(source: sqlite3.Connection, library: _Library) -> int | None:
         ("SELECT count(*) FROM images INDEXED BY sqlite_autoindex_images_1", 0),
         ("SELECT count(*) FROM holes", library.rows),
     ):
-        with suppress(sqlite3.Error):
+        with suppress(*_BROKEN):
             ((number,),) = source.execute(question)
             return abs(wanting - int(number))
     return None
