@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from visionquery.errors import StoreError
-from visionquery.store.faults import REFUSED
+from visionquery.store.faults import REFUSED, refusal_at
 
 __all__ = ["Connections", "connect"]
 
@@ -87,17 +87,12 @@ def _corrupt() -> sqlite3.DatabaseError:
 
 
 def _is_refused(catalog: Path) -> bool:
-    """Whether the system lets nobody make a file beside a catalog. SQLite says of a full disk and
-    of a broken one, which pass, no more than that it cannot open a file."""
-    import tempfile
-
-    try:
-        with tempfile.NamedTemporaryFile(dir=catalog.parent, prefix=f"{catalog.name}-"):
-            return False
-    except OSError as error:
-        if error.errno not in REFUSED:
-            raise
-        return True
+    """Whether the system lets nobody make a file beside a catalog. Raises OSError where it does
+    not for a reason that may pass."""
+    refusal = refusal_at(catalog.parent)
+    if refusal is not None and refusal.errno not in REFUSED:
+        raise refusal
+    return refusal is not None
 
 
 def _opened_as_unchanging(catalog: Path) -> sqlite3.Connection:

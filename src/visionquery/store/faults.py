@@ -4,10 +4,11 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from visionquery.errors import LibraryBusyError, LibraryReadOnlyError, StoreError
 
-__all__ = ["REFUSED", "damaged", "translated"]
+__all__ = ["REFUSED", "damaged", "refusal_at", "translated"]
 
 REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system says where it lets a process change nothing."""
@@ -30,6 +31,19 @@ def translated(place: str) -> Iterator[None]:
         raise damaged(place, f"what it holds makes no sense ({error})") from error
 
 
+def refusal_at(folder: Path) -> OSError | None:
+    """Return what the system says when a file is to be made in a folder, None when it lets one.
+    SQLite says of a full disk and of a broken one no more than that it cannot open a file."""
+    import tempfile
+
+    try:
+        # With a name, as SQLite's files have one; it counts as left over if this is cut off here.
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="unfinished.sqlite-"):
+            return None
+    except OSError as error:
+        return error
+
+
 def damaged(place: str, detail: str) -> StoreError:
     """Return the error for a library whose files do not fit together."""
     return StoreError(
@@ -45,8 +59,10 @@ def _of_sqlite(error: sqlite3.Error, place: str) -> StoreError:
     # What its log is shared by is made as large as it needs before it is used.
     if code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_SHMSIZE:
         return _full(place)
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return _refused(place, str(error))
+    if code == sqlite3.SQLITE_CANTOPEN and (refusal := refusal_at(Path(place))) is not None:
+        return _of_system(refusal, place)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryBusyError(
             f"The library {place} is being changed by another process: try again in a moment."
