@@ -18,6 +18,7 @@ __all__ = [
     "LibraryBusyError",
     "LibraryNotFoundError",
     "LibraryReadOnlyError",
+    "LibraryReplacedError",
     "ModelError",
     "ModelMismatchError",
     "Outcome",
@@ -142,6 +143,11 @@ class LibraryBusyError(StoreError):
         self.pid = pid
         self.host = host
         self.since = since
+
+
+class LibraryReplacedError(StoreError):
+    """Another process has moved the library to another model, compacted or restored it, since it
+    was opened here: open it again."""
 
 
 class LibraryReadOnlyError(StoreError):

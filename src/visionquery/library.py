@@ -25,18 +25,10 @@ from visionquery.errors import InputError
 from visionquery.given import Place
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.indexing.places import forget, move, scopes_at
-from visionquery.opening import (
-    Fetch,
-    asked_model,
-    library_model,
-    load_encoder,
-    open_store,
-    picture_or_id,
-)
+from visionquery.opening import Fetch, asked_model, picture_or_id, source_of
 from visionquery.query.ast import Blend, Like, Node
 from visionquery.search.result import Explanation, Response, Sort
 from visionquery.store.base import Compaction, Facets, Store
-from visionquery.store.places import expanded
 from visionquery.types import KnownImage, ModelIdentity
 
 if TYPE_CHECKING:
@@ -60,12 +52,19 @@ class Library:
     """A library of images. Use `Library.open`, best as a context manager."""
 
     def __init__(
-        self, store: Store, load_encoder: "Callable[[ModelIdentity], Encoder]", *, threads: int = 0
+        self,
+        store: Store,
+        load_encoder: "Callable[[ModelIdentity], Encoder]",
+        *,
+        threads: int = 0,
+        open_again: Callable[[], Store] | None = None,
     ) -> None:
-        """Join a store with a way to get the encoder of a model, asked for at first need."""
+        """Join a store with a way to get the encoder of a model, asked for at first need, and to
+        open the store once more."""
         self._store = store
-        self._load_encoder = load_encoder
+        self._load_encoder, self._open_again = load_encoder, open_again
         self._threads = threads or os.cpu_count() or 1
+        self._left: list[Store] = []
 
     @classmethod
     def open(
@@ -91,21 +90,10 @@ class Library:
         UnknownModelError, InputError for a wrong number of threads, and for a new library without
         weights WeightsMissingError.
         """
-        if threads < 0:
-            raise InputError(f"threads is {threads}: give a number, or 0 for one per core.")
-        if "://" in str(location):
-            raise InputError(f"{location}: this version keeps libraries in folders; give a folder.")
-        folder = expanded(location).absolute()
-        spec = asked_model(model)
         fetch = Fetch(offline=offline, on_note=on_note, on_download=on_download)
-        store = open_store(folder, spec, fetch if create else None)
-
-        def load(identity: ModelIdentity) -> "Encoder":
-            named = spec is not None and spec.identity.fingerprint == identity.fingerprint
-            chosen = spec if spec and named else library_model(folder, identity)
-            return load_encoder(chosen, fetch, threads=threads)
-
-        return cls(store, load, threads=threads)
+        source = source_of(location, model, fetch, threads)
+        store = source.store(create=create)
+        return cls(store, source.encoder, threads=threads, open_again=source.store)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +103,18 @@ class Library:
 
     def close(self) -> None:
         """Release files and memory."""
-        self._store.close()
+        for store in (*self._left, self._store):
+            store.close()
+
+    def renew(self) -> None:
+        """Open the library once more in its place, after a LibraryReplacedError: others moved it to
+        another model, compacted or restored it. Threads that are using it finish with what they
+        have. Raises what `open` does."""
+        if self._open_again is not None:
+            before, self._store = self._store, self._open_again()
+            self._left.append(before)  # Somebody may still be reading it.
+            if before.model.fingerprint != self._store.model.fingerprint:
+                self.__dict__.pop("encoder", None)
 
     @cached_property
     def encoder(self) -> "Encoder":

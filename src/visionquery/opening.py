@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fetch",
+    "Source",
     "asked_model",
     "check_pictures",
     "library_model",
     "load_encoder",
     "open_store",
     "picture_or_id",
+    "source_of",
 ]
 
 _CREATION_SECONDS = 5.0
@@ -61,6 +63,37 @@ class Fetch:
         from visionquery.models.acquire import choose
 
         return choose(offline=self.offline, on_note=self.on_note, on_download=self.on_download)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a person named: the folder of a library, the model, None where that was left open, how
+    weights are had, and how many threads compute, 0 for one per core."""
+
+    folder: Path
+    spec: ModelSpec | None
+    fetch: Fetch
+    threads: int
+
+    def store(self, *, create: bool = False) -> Store:
+        """Open the store, or make it where there is none."""
+        return open_store(self.folder, self.spec, self.fetch if create else None)
+
+    def encoder(self, identity: ModelIdentity) -> Encoder:
+        """Load the encoder of a model."""
+        named = self.spec is not None and self.spec.identity.fingerprint == identity.fingerprint
+        chosen = self.spec if self.spec and named else library_model(self.folder, identity)
+        return load_encoder(chosen, self.fetch, threads=self.threads)
+
+
+def source_of(location: str | Path, model: str | Path | None, fetch: Fetch, threads: int) -> Source:
+    """Return what these name. Raises InputError for a wrong number of threads and for an address,
+    UnknownModelError, ModelError."""
+    if threads < 0:
+        raise InputError(f"threads is {threads}: give a number, or 0 for one per core.")
+    if "://" in str(location):
+        raise InputError(f"{location}: this version keeps libraries in folders; give a folder.")
+    return Source(expanded(location).absolute(), asked_model(model), fetch, threads)
 
 
 def open_store(folder: Path, spec: ModelSpec | None, fetch: Fetch | None) -> Store:

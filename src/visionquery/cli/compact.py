@@ -18,8 +18,8 @@ def compact(
     """Give back the room of removed images, which stay on disk as holes until then.
 
     The library is written anew beside itself, so that it needs about as much free room as it
-    takes, and takes its place in one step. Stop other programs that have it open, or start them
-    again afterwards: they refuse until then.
+    takes, and takes its place in one step. A running server takes it up by itself;
+    other programs that have it open are told to open it again.
     """
     start = time.perf_counter()
     with open_library(library=library, model="auto", create=False, quiet=quiet) as opened:

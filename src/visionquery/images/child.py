@@ -83,6 +83,11 @@ class Child:
         finally:
             timer.cancel()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
     def close(self) -> int:
         """End the process, if it has not ended, and return its exit code."""
         with contextlib.suppress(OSError):

@@ -119,8 +119,7 @@ _changing = threading.Lock()
 @contextmanager
 def _child() -> Iterator[Child]:
     """Give a process to this thread; it is idle again afterwards, unless something was raised."""
-    with _changing:
-        child = _idle.pop() if _idle else None
+    child = _waiting()
     if child is None:
         _keep_tidy()
         child = Child()
@@ -131,6 +130,17 @@ def _child() -> Iterator[Child]:
         raise
     with _changing:
         _idle.append(child)
+
+
+def _waiting() -> Child | None:
+    """Take a process that waits for work. One that waited too long has ended."""
+    with _changing:
+        ended = [child for child in _idle if child.has_ended]
+        _idle[:] = [child for child in _idle if child not in ended]
+        child = _idle.pop() if _idle else None
+    for each in ended:
+        each.close()
+    return child
 
 
 def _after_fork() -> None:

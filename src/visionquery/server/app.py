@@ -1,14 +1,18 @@
 """The application: routes over one library, behind the guard. Nothing is made at import."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from visionquery import __version__
+from visionquery.errors import LibraryReplacedError
+from visionquery.indexing.report import IndexReport, Progress
 from visionquery.library import Library
 from visionquery.server import metrics as figures
 from visionquery.server.access import Access
@@ -79,14 +83,24 @@ def _context(library: Library, settings: ServerSettings) -> Context:
         settings=settings,
         access=Access(settings.token),
         rates=Rates(settings.limit_per_minute),
-        searchers=Workers("search", threads=cores, max_waiting=most),
-        painters=Workers("paint", threads=cores, max_waiting=most),
+        searchers=Workers("search", threads=cores, max_waiting=most, renew=library.renew),
+        painters=Workers("paint", threads=cores, max_waiting=most, renew=library.renew),
         thumbnails=ThumbnailCache(
             settings.thumbnails or thumbnail_folder(), settings.thumbnails_max_bytes
         ),
-        jobs=Jobs(lambda paths, on_progress: library.add(*paths, on_progress=on_progress)),
+        jobs=Jobs(partial(_bring_up_to_date, library)),
         metrics=measured,
     )
+
+
+def _bring_up_to_date(
+    library: Library, paths: Sequence[Path], on_progress: Callable[[Progress], None]
+) -> IndexReport:
+    try:
+        return library.add(*paths, on_progress=on_progress)
+    except LibraryReplacedError:
+        library.renew()
+        return library.add(*paths, on_progress=on_progress)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.errors import StoreError
+from visionquery.errors import LibraryReplacedError, StoreError
 from visionquery.store import catalog, next_model
 from visionquery.store.codes import Codes, codable, coded, set_coded
 from visionquery.store.connections import connect
@@ -204,8 +204,8 @@ def _number_now(folder: Path) -> int:
         connection.close()
 
 
-def _moved_on(folder: Path) -> StoreError:
-    return StoreError(
+def _moved_on(folder: Path) -> LibraryReplacedError:
+    return LibraryReplacedError(
         f"The library {folder} was moved to another model or compacted while it was open here: "
         "open it again."
     )

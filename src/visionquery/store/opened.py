@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.errors import StoreError
+from visionquery.errors import LibraryReplacedError, StoreError
 from visionquery.store import catalog, generations
 from visionquery.store.connections import Connections
 from visionquery.store.derived import Kept
@@ -60,7 +60,7 @@ class Opened:
         except OSError:
             is_there = False
         if not is_there:
-            raise StoreError(
+            raise LibraryReplacedError(
                 f"The library {self.folder} was moved or removed while it was open here: open it "
                 "again."
             )
