@@ -14,8 +14,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from visionquery import Library
-from visionquery import library as facade
+from visionquery import Library, opening
 from visionquery.client import Client
 from visionquery.server import ServerSettings, create_app
 from visionquery.server.running import listen
@@ -132,9 +131,9 @@ def test_an_answer_does_not_wait_for_the_receipt_of_its_head() -> None:
 
 def test_the_model_is_loaded_once(tmp_path: Path, tiny_model: Path, monkeypatch) -> None:
     loaded = []
-    load = facade.load_encoder
+    load = opening.load_encoder
     monkeypatch.setattr(
-        facade, "load_encoder", lambda *given, **named: loaded.append(1) or load(*given, **named)
+        opening, "load_encoder", lambda *given, **named: loaded.append(1) or load(*given, **named)
     )
     with Library.open(tmp_path / "library", model=tiny_model, create=True) as library:
         app = create_app(library, ServerSettings(thumbnails=tmp_path))
