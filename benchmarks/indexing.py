@@ -54,7 +54,7 @@ from PIL import Image
 from visionquery.images import content
 from visionquery.images.decode import decode
 from visionquery.images.limits import Limits
-from visionquery.images.workers import PROCESS_BYTES
+from visionquery.images.workers import most_bytes
 from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 from visionquery.indexing.places import add_roots, named_scopes
 from visionquery.indexing.run import index
@@ -238,7 +238,7 @@ def measure(kind: Kind, files: list[Path], subject: Subject, name: str, rounds: 
     peak, before = peak_bytes(files[0].parent, name, subject.cores)
     bounds = bounds_for(machine_memory_bytes())
     bound = before + bounds.files + 2 * bounds.rasters + bounds.prepared + bounds.computed
-    bound += subject.cores * PROCESS_BYTES
+    bound += most_bytes(subject.cores)
     print(f"| {' | '.join(cells)} | {peak / 2**20:.0f} / {bound / 2**20:.0f} MiB |", flush=True)
     target(f"{kind.name}, of the bare encoder", to_bare, lambda value: value >= 0.9, ">= 0.9")
     target(f"{kind.name}, of the floor", to_floor, lambda value: value >= 0.9, ">= 0.9")

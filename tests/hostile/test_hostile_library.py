@@ -67,7 +67,7 @@ def most_bytes() -> int:
     """Return the bound that docs/explanation/reliability.md states for a run."""
     bounds = bounds_for(machine_memory_bytes())
     in_flight = bounds.files + bounds.prepared + bounds.computed
-    return in_flight + 2 * bounds.rasters + THREADS * workers.PROCESS_BYTES
+    return in_flight + 2 * bounds.rasters + workers.most_bytes(THREADS)
 
 
 def test_a_library_of_them_is_made_and_every_file_is_accounted_for(tmp_path: Path) -> None:

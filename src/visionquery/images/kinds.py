@@ -66,7 +66,10 @@ _MARKS = (
 )
 """Of formats whose marks are long enough to be no accident."""
 
-_FTYP_PICTURES = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx", b"heim")
+_FTYP_PICTURES = (
+    *(b"avif", b"avis", b"mif1", b"msf1", b"miaf", b"1pic"),
+    *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+)
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RAW_HEADS = (b"FUJIFILMCCD-RAW", b"FOVb", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM")
 _VIDEO_HEADS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"FLV\x01", b"\0\0\x01\xba")

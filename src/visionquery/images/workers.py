@@ -28,11 +28,14 @@ from visionquery.images.messages import Head
 from visionquery.query.ast import Box
 from visionquery.types import Decoded, Facts
 
-__all__ = ["PROCESS_BYTES", "close", "decode", "decode_part", "list_parts"]
+__all__ = ["close", "decode", "decode_part", "list_parts", "most_bytes"]
 
-PROCESS_BYTES = (120 + 256) * 2**20
+_PROCESS_BYTES = (120 + 256) * 2**20
 """What a decoding process holds at most besides twice what its pixels need: itself and its
 headroom."""
+
+_LISTING_AT_ONCE = 2
+"""Files that are looked into at a time, by processes besides those of the threads that decode."""
 
 _TRIES = 2
 _BYTES_PER_PIXEL = 3
@@ -73,7 +76,8 @@ def list_parts(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> list[Part]:
     """Return the parts of a file that holds several pictures, as `parts.listed` does, in a process
     of its own."""
     request = {"do": "list", "path": str(path), "limits": asdict(limits)}
-    answer, _ = _asked(request, b"", limits, None)
+    with _listing:
+        answer, _ = _asked(request, b"", limits, None)
     return [Part(**part) for part in cast(list[dict[str, Any]], answer["parts"])]
 
 
@@ -112,7 +116,14 @@ def close() -> None:
         child.close()
 
 
+def most_bytes(threads: int) -> int:
+    """Return what the processes of so many threads that decode, and those that look into files, may
+    hold besides twice what the pixels of their pictures need."""
+    return (threads + _LISTING_AT_ONCE) * _PROCESS_BYTES
+
+
 _idle: list[Child] = []
+_listing = threading.BoundedSemaphore(_LISTING_AT_ONCE)
 _changing = threading.Lock()
 
 
@@ -145,8 +156,8 @@ def _waiting() -> Child | None:
 
 def _after_fork() -> None:
     """The processes are those of the parent, which goes on using their pipes."""
-    global _changing
-    _changing = threading.Lock()
+    global _changing, _listing
+    _changing, _listing = threading.Lock(), threading.BoundedSemaphore(_LISTING_AT_ONCE)
     _idle.clear()
 
 
