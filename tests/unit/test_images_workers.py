@@ -145,22 +145,22 @@ def test_room_is_asked_for_before_pixels_and_waiting_takes_no_time_away(tmp_path
         claims.append(size_bytes)
         time.sleep(1.2)
 
-    content = load(png(tmp_path / "a.png", size=(1000, 1000)), limits=Limits())
+    content = load(png(tmp_path / "a.png", size=(3000, 1000)), limits=Limits())
     workers.decode(content)
     found = workers.decode(content, limits=Limits(seconds=1.0), before_pixels=wait)
-    assert found.pixels.shape == (1000, 1000, 3)
-    assert claims == [8_000_000]
+    assert found.pixels.shape == (1000, 3000, 3)
+    assert claims == [24_000_000]
 
 
 def test_a_failure_while_waiting_for_room_leaves_no_process_in_the_middle(tmp_path: Path) -> None:
-    content = load(png(tmp_path / "a.png"), limits=Limits())
+    content = load(png(tmp_path / "a.png", size=(3000, 1000)), limits=Limits())
 
     def fail(_: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         workers.decode(content, before_pixels=fail)
-    assert workers.decode(content).facts.width == 40
+    assert workers.decode(content).facts.width == 3000
 
 
 def test_memory_beyond_the_bound_is_refused_by_the_system(breaking) -> None:

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from io import FileIO
 from typing import cast
 
@@ -66,20 +68,40 @@ class Child:
         """Return the answer to a request. Raises ChildEndedError when none comes, within so many
         seconds or at all; the process is gone then."""
         late = threading.Event()
+        try:
+            with self._ending_after(seconds, late):
+                send(self._requests, request, body)
+                self._await_answer(seconds, late)
+                return receive(self._answers, most_bytes=most_bytes)
+        except (MessageError, OSError) as error:
+            code = self.close()
+            raise ChildEndedError(code, late=late.is_set()) from error
+
+    def _await_answer(self, seconds: float, late: threading.Event) -> None:
+        """Wait until an answer begins; without one in time, end the process."""
+        if sys.platform == "win32":
+            return
+        waiting = select.poll()  # unlike select(), for any number of open files
+        waiting.register(self._answers, select.POLLIN)
+        if not waiting.poll(seconds * 1000):
+            late.set()
+            self._process.kill()
+
+    @contextlib.contextmanager
+    def _ending_after(self, seconds: float, late: threading.Event) -> Iterator[None]:
+        """End the process when the block takes too long, where pipes cannot be waited for."""
+        if sys.platform != "win32":
+            yield
+            return
 
         def end() -> None:
             late.set()
             self._process.kill()
 
         timer = threading.Timer(seconds, end)
-        timer.daemon = True
         timer.start()
         try:
-            send(self._requests, request, body)
-            return receive(self._answers, most_bytes=most_bytes)
-        except (MessageError, OSError) as error:
-            code = self.close()
-            raise ChildEndedError(code, late=late.is_set()) from error
+            yield
         finally:
             timer.cancel()
 

@@ -32,6 +32,9 @@ _ORPHAN_SECONDS = 30
 _HEADROOM_BYTES = 256 * 2**20
 """What a process may take beyond its start, besides twice what the pixels need."""
 
+_UNCLAIMED_BYTES = 16 * 2**20
+"""What a picture may need without asking: the headroom is there for it."""
+
 _NO_PIXELS = np.empty((0, 0, 3), np.uint8)
 
 
@@ -42,6 +45,8 @@ def serve() -> None:
     start_bytes = _address_space()
 
     def claim(size_bytes: int) -> None:
+        if size_bytes <= _UNCLAIMED_BYTES:
+            return
         send(answers, {"claim": size_bytes})
         receive(requests, most_bytes=0)
         _limit_memory(start_bytes, size_bytes)
