@@ -11,6 +11,7 @@ __all__ = [
     "DownloadBrokenError",
     "EngineError",
     "ImageError",
+    "ImageMemoryError",
     "ImageNotFoundError",
     "ImageTooLargeError",
     "ImageUnavailableError",
@@ -69,6 +70,13 @@ class UnreadableImageError(ImageError):
 
 class ImageUnavailableError(UnreadableImageError):
     """The bytes of a picture could not be had, for a reason that may pass."""
+
+
+class ImageMemoryError(UnreadableImageError):
+    """Decoding a picture takes more memory than it may have."""
+
+    def __init__(self) -> None:
+        super().__init__("not a picture that can be read: memory does not suffice")
 
 
 class ImageTooLargeError(ImageError):

@@ -24,6 +24,9 @@ serve()
 _PIPE_BYTES = 1 << 20
 """Room in a pipe, where the system lets it be chosen: the usual 64 KiB make both sides wait."""
 
+_LAST_WORDS_SECONDS = 1.0
+"""How long a process that has closed its pipe may take to say with what code it ended."""
+
 _SET_PIPE_SIZE = 1031
 """F_SETPIPE_SZ, which `fcntl` has a name for on Linux alone."""
 
@@ -74,7 +77,7 @@ class Child:
                 self._await_answer(seconds, late)
                 return receive(self._answers, most_bytes=most_bytes)
         except (MessageError, OSError) as error:
-            code = self.close()
+            code = self.close(patience=_LAST_WORDS_SECONDS)
             raise ChildEndedError(code, late=late.is_set()) from error
 
     def _await_answer(self, seconds: float, late: threading.Event) -> None:
@@ -110,12 +113,12 @@ class Child:
         """Whether the process is gone."""
         return self._process.poll() is not None
 
-    def close(self) -> int:
-        """End the process, if it has not ended, and return its exit code."""
+    def close(self, *, patience: float = 0.01) -> int:
+        """End the process, if it has not ended within some seconds, and return its exit code."""
         with contextlib.suppress(OSError):
             self._requests.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.01)
+            self._process.wait(patience)
         self._process.kill()
         code = self._process.wait()
         self._answers.close()

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from visionquery.errors import ImageError, ImageTooLargeError, UnreadableImageError
+from visionquery.errors import (
+    ImageError,
+    ImageMemoryError,
+    ImageTooLargeError,
+    UnreadableImageError,
+)
 from visionquery.images.blocks import without_photoshop
 from visionquery.images.colour import shrink, to_rgb
 from visionquery.images.exif import orientation
@@ -223,7 +228,7 @@ def _translated(error: Exception) -> ImageError:
     if isinstance(error, DecompressionBombError):
         return ImageTooLargeError("the picture is too large for the decoder of its format")
     if isinstance(error, MemoryError):
-        return UnreadableImageError("not a picture that can be read: memory does not suffice")
+        return ImageMemoryError()
     return UnreadableImageError(f"not a picture that can be read: {_damage(error)}")
 
 

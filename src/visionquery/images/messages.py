@@ -8,7 +8,10 @@ import struct
 from io import FileIO
 from typing import Any
 
-__all__ = ["Head", "MessageError", "receive", "send"]
+__all__ = ["NO_MEMORY", "Head", "MessageError", "receive", "send"]
+
+NO_MEMORY = 12
+"""The exit code of a process that has no memory left for a picture (ENOMEM)."""
 
 _LENGTHS = struct.Struct("<IQ")
 _MOST_JSON_BYTES = 1 << 24

@@ -22,7 +22,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.errors import ImageError, ImageUnavailableError, UnreadableImageError
+from visionquery.errors import (
+    ImageError,
+    ImageMemoryError,
+    ImageUnavailableError,
+    UnreadableImageError,
+)
 from visionquery.images.bounded import open_bounded
 from visionquery.images.content import CHANGED
 from visionquery.images.hdr import HLG, PQ, to_standard_range
@@ -172,7 +177,7 @@ def _opened(path: Path, limits: Limits) -> Iterator[_Video]:
         except ImageError:
             raise
         except MemoryError as error:
-            raise UnreadableImageError(f"{_NO_VIDEO}: memory does not suffice") from error
+            raise ImageMemoryError from error
         except Exception as error:  # decoders of hostile bytes raise anything at all
             raise UnreadableImageError(f"{_NO_VIDEO}: it is damaged") from error
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from visionquery.errors import ImageError
+from visionquery.errors import ImageError, ImageMemoryError
 from visionquery.images import parts
 from visionquery.images.limits import Limits
-from visionquery.images.messages import Head, MessageError, receive, send
+from visionquery.images.messages import NO_MEMORY, Head, MessageError, receive, send
 from visionquery.types import Pixels
 
 __all__ = ["serve"]
@@ -31,6 +31,10 @@ _ORPHAN_SECONDS = 30
 
 _HEADROOM_BYTES = 256 * 2**20
 """What a process may take beyond its start, besides twice what the pixels need."""
+
+_MOST_KEPT_BYTES = 64 * 2**20
+"""A process that has come to hold more than at its start and this, because memory that was given
+back lies among memory that was not, ends: a quarter of the headroom."""
 
 _UNCLAIMED_BYTES = 16 * 2**20
 """What a picture may need without asking: the headroom is there for it."""
@@ -61,6 +65,8 @@ def serve() -> None:
         answer, pixels = _answer(head, body, claim)
         _end_after(0)
         send(answers, answer, pixels.reshape(-1).data)
+        if _address_space() - start_bytes > _MOST_KEPT_BYTES:
+            return  # What the last picture left behind would be missing to the next.
 
 
 def _answer(head: Head, data: bytearray, claim: Callable[[int], None]) -> tuple[Head, Pixels]:
@@ -79,11 +85,10 @@ def _answer(head: Head, data: bytearray, claim: Callable[[int], None]) -> tuple[
             limits=limits,
             before_pixels=claim,
         )
+    except (ImageMemoryError, MemoryError):
+        os._exit(NO_MEMORY)  # Another process, which has used none yet, is to judge.
     except ImageError as error:
         return {"error": type(error).__name__, "message": str(error)}, _NO_PIXELS
-    except MemoryError:
-        words = "not a picture that can be read: memory does not suffice"
-        return {"error": "UnreadableImageError", "message": words}, _NO_PIXELS
     pixels = np.ascontiguousarray(picture.pixels)
     return {"facts": asdict(picture.facts), "shape": pixels.shape}, pixels
 

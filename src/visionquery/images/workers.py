@@ -20,11 +20,11 @@ from typing import Any, cast
 import numpy as np
 
 from visionquery import errors
-from visionquery.errors import ImageError, UnreadableImageError
+from visionquery.errors import ImageError, ImageMemoryError, UnreadableImageError
 from visionquery.images.child import Child, ChildEndedError
 from visionquery.images.content import Content, Part
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
-from visionquery.images.messages import Head
+from visionquery.images.messages import NO_MEMORY, Head
 from visionquery.query.ast import Box
 from visionquery.types import Decoded, Facts
 
@@ -179,7 +179,7 @@ def _asked(
         except ChildEndedError as end:
             tries += end.counts
             if tries == _TRIES:
-                raise UnreadableImageError(_why(end, limits)) from end
+                raise _refusal(end, limits) from end
             continue
         if "error" in answer:
             kind: type[ImageError] = getattr(errors, str(answer["error"]))
@@ -200,7 +200,10 @@ def _answer(
         return answer, body
 
 
-def _why(end: ChildEndedError, limits: Limits) -> str:
+def _refusal(end: ChildEndedError, limits: Limits) -> ImageError:
+    if end.code == NO_MEMORY:
+        return ImageMemoryError()
+    why = "the decoder of its format breaks down over it"
     if end.late:
-        return f"not a picture that can be read: decoding it takes more than {limits.seconds:g} s"
-    return "not a picture that can be read: the decoder of its format breaks down over it"
+        why = f"decoding it takes more than {limits.seconds:g} s"
+    return UnreadableImageError(f"not a picture that can be read: {why}")
