@@ -57,7 +57,7 @@ def png(path: Path, colour: str = "red", size: tuple[int, int] = (40, 30)) -> Pa
 def breaking(monkeypatch: pytest.MonkeyPatch):
     """Processes whose decoder breaks down when it is told to."""
     workers.close()
-    program = child._PROGRAM.replace("serve()\n", f"exec({BREAKING!r})\nserve()\n")
+    program = child._PROGRAM.replace("serve(*", f"exec({BREAKING!r})\nserve(*")
     monkeypatch.setattr(child, "_PROGRAM", program)
     yield
     workers.close()

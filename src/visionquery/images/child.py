@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from io import FileIO
 from typing import cast
 
-from visionquery.images.messages import Head, MessageError, receive, send
+from visionquery.images.messages import Head, MessageError, receive, send, share, shared
 
 __all__ = ["Child", "ChildEndedError"]
 
@@ -19,7 +19,7 @@ _PROGRAM = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from visionquery.images.worker import serve
-serve()
+serve(*map(int, sys.argv[2:]))
 """
 _PIPE_BYTES = 1 << 20
 """Room in a pipe, where the system lets it be chosen: the usual 64 KiB make both sides wait."""
@@ -52,8 +52,11 @@ class Child:
         """Start it; that takes a while, but the first request can be sent at once."""
         options = ["-S", "-E", *(["-B"] if sys.dont_write_bytecode else [])]
         paths = json.dumps([os.path.abspath(place) for place in sys.path])  # noqa: PTH100
+        memory = share()
+        given = () if memory is None else (memory,)
         self._process = subprocess.Popen(
-            [sys.executable, *options, "-c", _PROGRAM, paths],
+            [sys.executable, *options, "-c", _PROGRAM, paths, *map(str, given)],
+            pass_fds=given,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -64,18 +67,21 @@ class Child:
         self._answers = cast(FileIO, self._process.stdout)
         for pipe in (self._requests, self._answers):
             _widen(pipe)
+        self._memory = shared(memory)
+        for descriptor in given:
+            os.close(descriptor)
 
     def ask(
         self, request: Head, body: bytes = b"", *, seconds: float, most_bytes: int
-    ) -> tuple[Head, bytearray]:
+    ) -> tuple[Head, bytes | bytearray]:
         """Return the answer to a request. Raises ChildEndedError when none comes, within so many
         seconds or at all; the process is gone then."""
         late = threading.Event()
         try:
             with self._ending_after(seconds, late):
-                send(self._requests, request, body)
+                send(self._requests, request, body, memory=self._memory)
                 self._await_answer(seconds, late)
-                return receive(self._answers, most_bytes=most_bytes)
+                return receive(self._answers, most_bytes=most_bytes, memory=self._memory)
         except (MessageError, OSError) as error:
             code = self.close(patience=_LAST_WORDS_SECONDS)
             raise ChildEndedError(code, late=late.is_set()) from error
@@ -122,6 +128,8 @@ class Child:
         self._process.kill()
         code = self._process.wait()
         self._answers.close()
+        if self._memory is not None:
+            self._memory.close()
         return code
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from visionquery.errors import ImageError, ImageMemoryError
 from visionquery.images import parts
 from visionquery.images.limits import Limits
-from visionquery.images.messages import NO_MEMORY, Head, MessageError, receive, send
+from visionquery.images.messages import NO_MEMORY, Head, MessageError, receive, send, shared
 from visionquery.types import Pixels
 
 __all__ = ["serve"]
@@ -42,8 +42,10 @@ _UNCLAIMED_BYTES = 16 * 2**20
 _NO_PIXELS = np.empty((0, 0, 3), np.uint8)
 
 
-def serve() -> None:
-    """Answer requests on standard input until it ends, or until none comes for a while."""
+def serve(descriptor: int | None = None) -> None:
+    """Answer requests on standard input until it ends, or until none comes for a while; the
+    descriptor is that of memory that the parent has too."""
+    memory = shared(descriptor)
     requests, answers = _own_pipes()
     _alone()
     start_bytes = _address_space()
@@ -57,26 +59,27 @@ def serve() -> None:
 
     while _is_asked(requests):
         try:
-            head, body = receive(requests, most_bytes=sys.maxsize)
+            head, body = receive(requests, most_bytes=sys.maxsize, memory=memory)
         except MessageError:
             return
         _limit_memory(start_bytes + len(body), 0)
         _end_after(head["limits"]["seconds"] + _ORPHAN_SECONDS)
-        answer, pixels = _answer(head, body, claim)
+        answer, pixels = _answer(head, bytes(body), claim)
         _end_after(0)
-        send(answers, answer, pixels.reshape(-1).data)
+        send(answers, answer, pixels.reshape(-1).data, memory=memory)
+        del body, pixels
         if _address_space() - start_bytes > _MOST_KEPT_BYTES:
             return  # What the last picture left behind would be missing to the next.
 
 
-def _answer(head: Head, data: bytearray, claim: Callable[[int], None]) -> tuple[Head, Pixels]:
+def _answer(head: Head, data: bytes, claim: Callable[[int], None]) -> tuple[Head, Pixels]:
     limits = Limits(**head["limits"])
     try:
         if head["do"] == "list":
             found = parts.listed(Path(head["path"]), limits=limits, before=claim)
             return {"parts": [asdict(part) for part in found]}, _NO_PIXELS
         picture = parts.decoded(
-            bytes(data),
+            data,
             name=head["name"],
             path=None if head["path"] is None else Path(head["path"]),
             fragment=head["fragment"],

@@ -30,9 +30,9 @@ from visionquery.types import Decoded, Facts
 
 __all__ = ["close", "decode", "decode_part", "list_parts", "most_bytes"]
 
-_PROCESS_BYTES = (120 + 256) * 2**20
-"""What a decoding process holds at most besides twice what its pixels need: itself and its
-headroom."""
+_PROCESS_BYTES = (120 + 64 + 256) * 2**20
+"""What a decoding process holds at most besides twice what its pixels need: itself, what it
+has in common with its parent, and its headroom."""
 
 _LISTING_AT_ONCE = 2
 """Files that are looked into at a time, by processes besides those of the threads that decode."""
@@ -170,7 +170,7 @@ def _keep_tidy() -> None:
 
 def _asked(
     request: Head, data: bytes, limits: Limits, before_pixels: BeforePixels | None
-) -> tuple[Head, bytearray]:
+) -> tuple[Head, bytes | bytearray]:
     """Have a request answered, once more by another process where one ends over it."""
     tries = 0
     while True:
@@ -189,7 +189,7 @@ def _asked(
 
 def _answer(
     request: Head, data: bytes, limits: Limits, before_pixels: BeforePixels | None
-) -> tuple[Head, bytearray]:
+) -> tuple[Head, bytes | bytearray]:
     seconds, most = limits.seconds, _BYTES_PER_PIXEL * limits.max_pixels
     with _child() as child:
         answer, body = child.ask(request, data, seconds=seconds, most_bytes=most)
