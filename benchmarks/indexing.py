@@ -13,7 +13,8 @@ images per second:
   on every core and those of encoding alone on every core, added up. No order of the work can be
   faster where both need the same cores; what it leaves out is what a better order could win.
 - ours: a new library on disk, from looking at the folder until everything is durable. The image
-  tower is open already, as it is for all the others.
+  tower is open already, as it is for all the others, and the processes that decode are started:
+  `benchmarks.apart` tells what that takes.
 - loop 1, loop 16: Pillow and onnxruntime as one would write them down: open, convert, resize, run.
 - rclip: rclip 3.3 in a process of its own, by its own pipeline, on the same ONNX file. Its python
   is named by --rclip-python (a virtual environment with `pip install rclip==3.3.0`).
@@ -36,6 +37,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +53,7 @@ from benchmarks.quality.verdicts import finish, target
 from numpy.typing import NDArray
 from PIL import Image
 
-from visionquery.images import content
+from visionquery.images import content, workers
 from visionquery.images.decode import decode
 from visionquery.images.limits import Limits
 from visionquery.images.workers import most_bytes
@@ -161,15 +163,29 @@ def rclip_seconds(folder: Path, child: subprocess.Popen[str]) -> float:
     return float(child.stdout.readline())
 
 
+def start_decoders(files: list[Path], subject: Subject) -> None:
+    """Have as many decoding processes as there are cores, each of which has decoded a picture."""
+    together = threading.Barrier(subject.cores)
+
+    def start(file: Path) -> None:
+        together.wait()
+        workers.decode(content.load(file, limits=Limits()), min_side=2 * subject.encoder.image_side)
+
+    with ThreadPoolExecutor(subject.cores) as pool:
+        list(pool.map(start, files[: subject.cores]))
+
+
 def one_round(files: list[Path], subject: Subject) -> dict[str, float]:
     """Return the seconds of every way."""
     folder = files[0].parent
     prepared: list[NDArray[np.float32]] = []
     taken = {"decode": seconds(lambda: prepared.extend(decoded(files, subject)))}
+    start_decoders(files, subject)
     taken["ours"] = seconds(lambda: ours(folder, subject))
     taken["bare"] = bare(prepared, subject)
     if subject.rclip is not None:
         taken["rclip"] = rclip_seconds(folder, subject.rclip)
+    start_decoders(files, subject)
     taken["slow disk"] = seconds(lambda: with_slow_disk(folder, subject))
     taken["loop 1"] = seconds(lambda: loop(files, subject, 1))
     taken["loop 16"] = seconds(lambda: loop(files, subject, 16))
