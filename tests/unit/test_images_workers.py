@@ -23,8 +23,16 @@ from visionquery.images.limits import Limits
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and limits are those of POSIX")
 
+def _png_bytes() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(stream, "PNG")
+    return stream.getvalue()
+
+
+PICTURE = _png_bytes()
+
 # No decoder that breaks down can be had for sure, so that one is put into the process.
-BREAKING = """
+BREAKING = f"PICTURE = bytes.fromhex({PICTURE.hex()!r})" + """
 import os, signal, time
 from visionquery.images import parts
 true_decode = parts.decode
@@ -43,6 +51,13 @@ def decode(data, **options):
     if data.startswith(b"PRINT"):
         print("nonsense", flush=True)
         os.write(1, b"more nonsense")
+    if data.startswith(b"LIE"):
+        from visionquery.images import messages, worker
+        true_send = worker.send
+        lies = {b"LIE1": {"shape": [1, 1, 1], "facts": {}}, b"LIE2": {"shape": "no", "facts": 5},
+                b"LIE3": {"error": "open", "message": "\\x1b[2J\\nred"}, b"LIE4": {}}
+        worker.send = lambda pipe, head, body=b"", **o: true_send(pipe, lies[data], body, **o)
+        return true_decode(PICTURE, **options)
     return true_decode(data, **options)
 parts.decode = decode
 """
@@ -98,12 +113,6 @@ def test_refusals_come_back_as_they_were_said() -> None:
         workers.decode(of_bytes(_png_bytes()), limits=Limits(max_pixels=100))
 
 
-def _png_bytes() -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", (40, 30), "red").save(stream, "PNG")
-    return stream.getvalue()
-
-
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -122,6 +131,13 @@ def test_a_file_that_breaks_its_decoder_twice_is_refused(
         workers.decode(of_bytes(data), limits=limits)
     assert len(started) == 2
     assert workers.decode(of_bytes(_png_bytes())).facts.width == 40
+
+
+@pytest.mark.parametrize("data", [b"LIE1", b"LIE2", b"LIE3", b"LIE4"])
+def test_what_a_decoder_that_was_taken_over_says_harms_nobody(breaking, data: bytes) -> None:
+    with pytest.raises(UnreadableImageError) as refused:
+        workers.decode(of_bytes(data))
+    assert str(refused.value).isprintable()
 
 
 def test_one_breakdown_is_forgiven(breaking, tmp_path: Path) -> None:

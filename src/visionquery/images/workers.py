@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from math import ceil
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from visionquery.images.child import Child, ChildEndedError
 from visionquery.images.content import Content, Part
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.images.messages import NO_MEMORY, Head
+from visionquery.images.text import clean
 from visionquery.query.ast import Box
 from visionquery.types import Decoded, Facts
 
@@ -38,6 +39,7 @@ _LISTING_AT_ONCE = 2
 """Files that are looked into at a time, by processes besides those of the threads that decode."""
 
 _TRIES = 2
+_BREAKS_DOWN = "not a picture that can be read: the decoder of its format breaks down over it"
 _BYTES_PER_PIXEL = 3
 
 BeforePixels = Callable[[int], None]
@@ -66,10 +68,13 @@ def decode(
         "limits": asdict(limits),
     }
     answer, pixels = _asked(request, content.data, limits, before_pixels)
-    facts = cast(dict[str, Any], answer["facts"])
-    shape = cast(list[int], answer["shape"])
-    known = Facts(**(facts | {"keywords": tuple(facts["keywords"])}))
-    return Decoded(np.frombuffer(pixels, np.uint8).reshape(shape), known)
+    try:
+        facts = Facts(**(answer["facts"] | {"keywords": tuple(answer["facts"]["keywords"])}))
+        height, width, channels = answer["shape"]
+        shown = np.frombuffer(pixels, np.uint8).reshape(height, width, channels)
+    except (KeyError, TypeError, ValueError) as error:  # a decoder that somebody else speaks for
+        raise UnreadableImageError(_BREAKS_DOWN) from error
+    return Decoded(shown, facts)
 
 
 def list_parts(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> list[Part]:
@@ -78,7 +83,10 @@ def list_parts(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> list[Part]:
     request = {"do": "list", "path": str(path), "limits": asdict(limits)}
     with _listing:
         answer, _ = _asked(request, b"", limits, None)
-    return [Part(**part) for part in cast(list[dict[str, Any]], answer["parts"])]
+    try:
+        return [Part(**part) for part in answer["parts"]]
+    except (KeyError, TypeError) as error:
+        raise UnreadableImageError(_BREAKS_DOWN) from error
 
 
 def decode_part(
@@ -182,8 +190,7 @@ def _asked(
                 raise _refusal(end, limits) from end
             continue
         if "error" in answer:
-            kind: type[ImageError] = getattr(errors, str(answer["error"]))
-            raise kind(str(answer["message"]))
+            raise _error(answer)
         return answer, body
 
 
@@ -200,10 +207,21 @@ def _answer(
         return answer, body
 
 
+def _error(answer: Head) -> ImageError:
+    """Return the error that an answer tells of, in words that may be shown."""
+    kind = getattr(errors, str(answer["error"]), None)
+    words = clean(str(answer.get("message")), max_chars=300) or _BREAKS_DOWN
+    if isinstance(kind, type) and issubclass(kind, ImageError):
+        return kind(words)
+    return UnreadableImageError(words)
+
+
 def _refusal(end: ChildEndedError, limits: Limits) -> ImageError:
     if end.code == NO_MEMORY:
         return ImageMemoryError()
-    why = "the decoder of its format breaks down over it"
-    if end.late:
-        why = f"decoding it takes more than {limits.seconds:g} s"
-    return UnreadableImageError(f"not a picture that can be read: {why}")
+    if not end.late:
+        return UnreadableImageError(_BREAKS_DOWN)
+    seconds = f"{limits.seconds:g} s"
+    return UnreadableImageError(
+        f"not a picture that can be read: decoding it takes more than {seconds}"
+    )
