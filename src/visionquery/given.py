@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from visionquery.errors import InputError
-from visionquery.indexing.spelling import as_known
 from visionquery.query.ast import Node
 from visionquery.query.grammar import parse
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
@@ -40,5 +39,9 @@ def place(name: Place) -> Path:
 
 def places(store: Store, names: Place | Iterable[Place]) -> list[Path]:
     """Return one or several places, absolute and in the spelling that a store knows."""
-    named = [names] if isinstance(names, str | Path) else names
+    named = [names] if isinstance(names, str | Path) else list(names)
+    if not named:
+        return []
+    from visionquery.indexing.spelling import as_known  # most searches name no place
+
     return [as_known(store, place(name)) for name in named]

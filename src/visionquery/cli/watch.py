@@ -130,15 +130,15 @@ def _reporter(bar: ExitStack, *, json: bool, quiet: bool) -> Callable[[IndexRepo
 
     def report_run(report: IndexReport) -> None:
         bar.close()
-        if json:
-            from visionquery.present.documents import index_document
-
-            print_line(index_document(report))
         skipped = {item.path for item in report.skipped}
         line = _summary(report, len(skipped - told))
         told.update(skipped)
         if line and not quiet:
             say(f"{datetime.now():%H:%M:%S} {line}")
+        if json:
+            from visionquery.present.documents import index_document
+
+            print_line(index_document(report))
 
     return report_run
 

@@ -18,7 +18,6 @@ from visionquery.errors import LibraryReplacedError, StoreError
 from visionquery.store import catalog, next_model
 from visionquery.store.codes import Codes, codable, coded, set_coded
 from visionquery.store.connections import connect
-from visionquery.store.identity import keep_identity
 from visionquery.store.layout import CATALOG_NAME, remove_segments, segments_name
 from visionquery.store.scanning import Scanned
 from visionquery.store.vectors import Segments, sync_folder
@@ -190,6 +189,8 @@ def _generation(folder: Path, number: int, model: ModelIdentity) -> Generation:
 
 
 def _make_folder(folder: Path, number: int, model: ModelIdentity) -> None:
+    from visionquery.store.identity import keep_identity  # a search never needs it
+
     place = folder / segments_name(number)
     place.mkdir(exist_ok=True)
     keep_identity(place, model)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Collection
 from contextlib import suppress
@@ -11,7 +10,6 @@ from pathlib import Path
 from visionquery.errors import StoreError
 from visionquery.store import catalog
 from visionquery.store.connections import connect
-from visionquery.store.identity import keep_identity
 from visionquery.store.lock import LOCK_NAME, OWNER_NAME
 from visionquery.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from visionquery.store.vectors import sync_folder
@@ -60,6 +58,8 @@ def build(folder: Path, model: ModelIdentity) -> None:
         raise StoreError(f"There is a library in {folder} already: open it, or choose another.")
     check_free(folder)
     # The catalog gets its name last: a kill before that leaves a folder that counts as empty.
+    from visionquery.store.identity import keep_identity
+
     (folder / segments_name(1)).mkdir(exist_ok=True)
     keep_identity(folder / segments_name(1), model)
     make_catalog(unfinished_catalog(folder), model)
@@ -81,6 +81,8 @@ def unfinished_catalog(folder: Path) -> Path:
 
 def make_catalog(path: Path, model: ModelIdentity) -> None:
     """Make the catalog of an empty library."""
+    import secrets  # a search never needs it
+
     connection = connect(path)
     try:
         # What is cut off here is made anew from nothing, and needs no journal.

@@ -8,7 +8,6 @@ from visionquery.errors import LibraryNotFoundError, LibraryReadOnlyError, Store
 from visionquery.store import catalog, generations
 from visionquery.store.connections import Connections
 from visionquery.store.faults import translated
-from visionquery.store.identity import keep_identity
 from visionquery.store.layout import CATALOG_NAME, build, check_free, segments_name
 from visionquery.store.local_store import LocalStore
 from visionquery.store.lock import writer_lock
@@ -80,6 +79,8 @@ def _make(folder: Path) -> None:
 
 
 def _upgrade(folder: Path, connection: sqlite3.Connection, version: int) -> None:
+    from visionquery.store.identity import keep_identity
+
     try:
         with writer_lock(folder):
             upgrade(connection, str(folder))

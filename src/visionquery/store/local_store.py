@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
-from visionquery.store import catalog, compaction, generations, next_model, pruning
+from visionquery.store import catalog, generations, next_model, pruning
 from visionquery.store.base import (
     NO_NOTES,
     Compaction,
@@ -153,6 +153,8 @@ class LocalStore(LocalReader):
 
         Raises StoreError while the library is being moved to another model.
         """
+        from visionquery.store import compaction  # a search never needs it
+
         self._check_writing()
         bytes_before, before = self.size_bytes(), self._open.in_use
         holes = self.row_count() - self.image_count()
