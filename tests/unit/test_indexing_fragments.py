@@ -215,9 +215,11 @@ def test_files_that_take_an_extra_are_counted_and_stay_known(
     report = library.add(pictures)
     assert (report.images, report.removed, report.skipped) == (images, 0, ())
     assert report.notes == (
-        "1 videos are left out: to take them in, run pip install 'visionquery[video]' and then "
-        "this command again.",
+        "1 video is left out: to take it in, run pip install 'visionquery[video]' and then this "
+        "command again.",
     )
+    shutil.copy(pictures / "film.mp4", pictures / "newer.mp4")
+    assert library.add(pictures).notes[0].startswith("2 videos are left out: to take them in, ")
 
 
 # -- sidecars -----------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ def test_broken_catalog_page_is_damage(library: LocalStore) -> None:
     content = bytearray(catalog.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     catalog.write_bytes(content)
-    with pytest.raises(StoreError, match=r"damaged.*Restore it from a copy"):
+    with pytest.raises(StoreError, match=r"damaged.*visionquery doctor --library \S+, or restore"):
         open_local(Path(library.location))
 
 

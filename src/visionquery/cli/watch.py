@@ -22,6 +22,7 @@ from visionquery.cli.session import manners_of, open_for
 from visionquery.indexing.keeping import Pace
 from visionquery.indexing.politeness import Manners, polite, wait_until_free
 from visionquery.indexing.report import IndexReport, Progress
+from visionquery.indexing.watching import check_installed
 from visionquery.present.progress import index_progress
 from visionquery.present.text import count
 
@@ -90,6 +91,8 @@ def watch(
     as that of an unplugged disk, is waited for and keeps its images. Needs the extra watch (pip
     install 'visionquery[watch]') unless --poll.
     """
+    if not poll:
+        check_installed()  # Before it says that it watches.
     manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between) or Manners()
     pace = Pace(settle=settle, look=60 * rescan, poll=every)
     note = notes(quiet=quiet)

@@ -51,11 +51,11 @@ _EXTRAS: Final = (
 """Extras of the package, modules that they bring, and the extensions that ask for these."""
 
 LEFT_OUT: Final = {
-    "video": "videos are",
-    "raw": "raw files of cameras are",
-    "documents": "PDF and SVG files are",
+    "video": ("video", "videos"),
+    "raw": ("raw file of a camera", "raw files of cameras"),
+    "documents": ("PDF or SVG file", "PDF and SVG files"),
 }
-"""What files are that take an extra, as a sentence begins."""
+"""What a file that takes an extra is called, and what several are."""
 
 _PICTURES = frozenset(ext for group in FORMATS.values() for ext in group)
 _CANDIDATES = frozenset({*_PICTURES, *ARCHIVES, *(e for *_, exts in _EXTRAS for e in exts)})

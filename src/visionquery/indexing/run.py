@@ -151,10 +151,11 @@ def _survey(store: Store, root: Root, scope: Scope, counts: _Counts, *, try_agai
 
 def _left_out_note(left_out: tuple[str, int]) -> str:
     extra, files = left_out
-    return (
-        f"{files:,} {LEFT_OUT[extra]} left out: to take them in, run pip install "
-        f"'visionquery[{extra}]' and then this command again."
+    one, several = LEFT_OUT[extra]
+    what = f"1 {one} is left out: to take it in" if files == 1 else (
+        f"{files:,} {several} are left out: to take them in"
     )
+    return f"{what}, run pip install 'visionquery[{extra}]' and then this command again."
 
 
 def _away_note(place: str, files: int) -> str:

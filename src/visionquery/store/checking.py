@@ -155,7 +155,9 @@ def check(folder: Path, *, on_progress: OnProgress) -> Checked:
 def check_is_library(folder: Path) -> None:
     """Raise LibraryNotFoundError when a folder holds nothing of a library."""
     if not (folder / CATALOG_NAME).exists() and not any(folder.glob("vectors-*/*.f32")):
-        raise LibraryNotFoundError(f"There is no library in {folder}.")
+        raise LibraryNotFoundError(
+            f"There is no library in {folder}; give the folder of one with --library."
+        )
 
 
 def files_of(folder: Path) -> list[StoredFile]:

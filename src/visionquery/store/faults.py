@@ -46,9 +46,11 @@ def refusal_at(folder: Path) -> OSError | None:
 
 def damaged(place: str, detail: str) -> StoreError:
     """Return the error for a library whose files do not fit together."""
+    from shlex import quote
+
     return StoreError(
-        f"The library {place} is damaged: {detail}. Restore it from a copy, or index your "
-        "pictures into a new library."
+        f"The library {place} is damaged: {detail}. See what can be saved with: visionquery doctor "
+        f"--library {quote(place)}, or restore it from a copy."
     )
 
 
