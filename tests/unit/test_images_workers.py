@@ -168,6 +168,23 @@ def test_room_is_asked_for_before_pixels_and_waiting_takes_no_time_away(tmp_path
     assert claims == [24_000_000]
 
 
+def test_waiting_for_room_ends_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own end, meant for one whose parent is gone, is put off while the parent waits."""
+    workers.close()
+    at_once = "import visionquery.images.worker as worker\nworker._ORPHAN_SECONDS = 0\nserve(*"
+    monkeypatch.setattr(child, "_PROGRAM", child._PROGRAM.replace("serve(*", at_once))
+    content = load(png(tmp_path / "a.png", size=(3000, 1000)), limits=Limits())
+    claims: list[int] = []
+
+    def wait(size_bytes: int) -> None:
+        claims.append(size_bytes)
+        time.sleep(1.5)
+
+    workers.decode(content, limits=Limits(seconds=1.0), before_pixels=wait)
+    workers.close()
+    assert len(claims) == 1
+
+
 def test_a_failure_while_waiting_for_room_leaves_no_process_in_the_middle(tmp_path: Path) -> None:
     content = load(png(tmp_path / "a.png", size=(3000, 1000)), limits=Limits())
 

@@ -38,7 +38,10 @@ def share() -> int | None:
         return None
     import fcntl
 
-    memory = os.memfd_create("visionquery", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        memory = os.memfd_create("visionquery", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except (AttributeError, OSError):  # a Python, or a system, from before there was such a thing
+        return None
     try:
         os.ftruncate(memory, _SHARED_BYTES)
         fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)

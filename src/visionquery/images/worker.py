@@ -53,17 +53,21 @@ def serve(descriptor: int | None = None) -> None:
     def claim(size_bytes: int) -> None:
         if size_bytes <= _UNCLAIMED_BYTES:
             return
+        _end_after(0)  # The parent may wait for room for as long as it likes.
         send(answers, {"claim": size_bytes})
         receive(requests, most_bytes=0)
+        _end_after(seconds + _ORPHAN_SECONDS)
         _limit_memory(start_bytes, size_bytes)
 
+    seconds = 0.0
     while _is_asked(requests):
         try:
             head, body = receive(requests, most_bytes=sys.maxsize, memory=memory)
         except MessageError:
             return
         _limit_memory(start_bytes + len(body), 0)
-        _end_after(head["limits"]["seconds"] + _ORPHAN_SECONDS)
+        seconds = head["limits"]["seconds"]
+        _end_after(seconds + _ORPHAN_SECONDS)
         answer, pixels = _answer(head, bytes(body), claim)
         _end_after(0)
         send(answers, answer, pixels.reshape(-1).data, memory=memory)

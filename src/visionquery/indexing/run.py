@@ -58,15 +58,12 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a survey of one scope found."""
+    """What a survey of one scope found; `changed` are the paths of files that were known, and are
+    to be read again."""
 
     root: Root
     survey: Survey
-
-    @property
-    def changed(self) -> frozenset[str]:
-        """Paths of files that were known, and are to be read again."""
-        return frozenset(file.relative for file in self.survey.changed)
+    changed: frozenset[str]
 
 
 def index(
@@ -146,7 +143,7 @@ def _survey(store: Store, root: Root, scope: Scope, counts: _Counts, *, try_agai
             f"{root.location} is empty, as the place of an unplugged disk would be: nothing was "
             f"removed. If it is meant to be empty, run: visionquery remove {root.location}"
         )
-    return _Work(root, found)
+    return _Work(root, found, frozenset(file.relative for file in found.changed))
 
 
 def _left_out_note(left_out: tuple[str, int]) -> str:
