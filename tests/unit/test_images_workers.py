@@ -55,7 +55,8 @@ def decode(data, **options):
         from visionquery.images import messages, worker
         true_send = worker.send
         lies = {b"LIE1": {"shape": [1, 1, 1], "facts": {}}, b"LIE2": {"shape": "no", "facts": 5},
-                b"LIE3": {"error": "open", "message": "\\x1b[2J\\nred"}, b"LIE4": {}}
+                b"LIE3": {"error": "open", "message": "\\x1b[2J\\nred"}, b"LIE4": {},
+                b"LIE5": {"claim": "all"}}
         worker.send = lambda pipe, head, body=b"", **o: true_send(pipe, lies[data], body, **o)
         return true_decode(PICTURE, **options)
     return true_decode(data, **options)
@@ -133,7 +134,7 @@ def test_a_file_that_breaks_its_decoder_twice_is_refused(
     assert workers.decode(of_bytes(_png_bytes())).facts.width == 40
 
 
-@pytest.mark.parametrize("data", [b"LIE1", b"LIE2", b"LIE3", b"LIE4"])
+@pytest.mark.parametrize("data", [b"LIE1", b"LIE2", b"LIE3", b"LIE4", b"LIE5"])
 def test_what_a_decoder_that_was_taken_over_says_harms_nobody(breaking, data: bytes) -> None:
     with pytest.raises(UnreadableImageError) as refused:
         workers.decode(of_bytes(data))

@@ -15,7 +15,6 @@ from dataclasses import asdict, replace
 from functools import cache
 from math import ceil
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -200,10 +199,13 @@ def _answer(
     seconds, most = limits.seconds, _BYTES_PER_PIXEL * limits.max_pixels
     with _child() as child:
         answer, body = child.ask(request, data, seconds=seconds, most_bytes=most)
-        while "claim" in answer:
-            if before_pixels is not None:
-                before_pixels(int(cast(int, answer["claim"])))  # Waiting for room is not counted.
+        if "claim" in answer:
+            claimed = answer["claim"]
+            if before_pixels is not None and isinstance(claimed, int):
+                before_pixels(claimed)  # Waiting for room is not counted.
             answer, body = child.ask({}, seconds=seconds, most_bytes=most)
+        if "claim" in answer:  # once more, which no decoder of ours does
+            raise UnreadableImageError(_BREAKS_DOWN)
         return answer, body
 
 
