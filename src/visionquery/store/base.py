@@ -12,7 +12,6 @@ A fragment is a text that says which of them is meant.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.ast import Filter
+from visionquery.store.questions import Candidates, Question, Where
 from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
 __all__ = [
@@ -165,11 +165,16 @@ class Store(Protocol):
 
     @property
     def location(self) -> str:
-        """Where the store is, as a person would name it."""
+        """Where the store is, as a person would name it, without any password."""
 
     @property
     def model(self) -> ModelIdentity:
         """The model of all vectors that answers are made of."""
+
+    @property
+    def exact_up_to(self) -> int:
+        """Up to how many rows every image is compared, unless a person says otherwise: as many as
+        this store can compare while somebody waits."""
 
     # -- writing: inside `with store.writing():` only --------------------------------------
     def writing(self) -> AbstractContextManager[None]:
@@ -250,11 +255,17 @@ class Store(Protocol):
     def locate(self, path: str) -> Scope | None:
         """Return where an absolute path lies in the roots, None if in none."""
 
-    def files(self, scope: Scope) -> dict[str, FileRecord]:
-        """Return the files at and below a scope, by path."""
+    def files(
+        self, scope: Scope, *, after: str | None = None, limit: int | None = None
+    ) -> dict[str, FileRecord]:
+        """Return the files at and below a scope, by path, in path order: `limit` of them at most,
+        and of those only that come after the path `after`."""
 
-    def has_images(self, image_ids: Sequence[str]) -> set[str]:
-        """Return those of the ids that are stored."""
+    def file_count(self, scope: Scope) -> tuple[int, int]:
+        """Return how many files at and below a scope are in use, and how many were skipped."""
+
+    def rows_of(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """Return the rows, by id, of those of the ids that are stored."""
 
     def image_count(self) -> int:
         """Return the number of images."""
@@ -279,12 +290,14 @@ class Store(Protocol):
         span after the other, or with rows (n,), in their order; with all where neither is given,
         as fast as every image can be looked at."""
 
-    def nearest(
-        self, probes: Matrix, count: int, *, among: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
-        """Return the rows (n,), rising, that are likely to be the nearest to any of some probes
-        (p, embed_dim), `count` or a few more to each, of those `among` all, (row_count,). It does
-        not look at every vector: some that are as near may be missing."""
+    def candidates(self, question: Question) -> Candidates:
+        """Return the images that are worth comparing for a question, and what it wants to know of
+        them: what `scores`, `matching`, `holding` and `measures` say, without a look at every
+        image. Some that would be worth it may be missing."""
+
+    def sample(self, count: int) -> NDArray[np.intp]:
+        """Return the rows (n,), rising, of the `count` images with the smallest ids: as these are
+        hashes, an even sample that does not depend on the order in which images came."""
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes. As all masks it may be
@@ -303,6 +316,9 @@ class Store(Protocol):
     def text_read(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of images whose text was read."""
 
+    def has_texts(self) -> bool:
+        """Return whether the text of any image was read."""
+
     def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where none was written
         for the model in use."""
@@ -313,11 +329,17 @@ class Store(Protocol):
     def records(self, rows: Sequence[int]) -> list[ImageRecord]:
         """Return the records of rows, in their order."""
 
-    def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
+    def ordered(self, by: Order, *, places: Sequence[str] = ()) -> NDArray[np.intp]:
         """Return the rows (n,) of all images in an order, not to be written to. Of several paths
         of an image the first counts, or the first at or below one of the folders `places`, if
         there is one such; an image without any comes before all others. Of one time, paths
         decide; of one path, ids."""
+
+    def page(
+        self, where: Where, by: Order, *, offset: int, limit: int, places: Sequence[str] = ()
+    ) -> tuple[NDArray[np.intp], int]:
+        """Return the rows (n,) of the images offset + 1 to offset + limit of those meant, in the
+        order that `ordered` gives, and how many are meant in all."""
 
     def facets(self) -> Facets:
         """Return what filters can choose from, now."""
