@@ -94,7 +94,7 @@ def index(
                 map(Piece, work.survey.to_read),
                 read=partial(read_piece, limits=limits),
                 weigh=weigh,
-                is_stored=lambda image_id: bool(store.has_images([image_id])),
+                is_stored=lambda image_id: bool(store.rows_of([image_id])),
                 encoder=encoder,
                 limits=limits,
                 threads=threads,
