@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visionquery.indexing.places import add_roots, check_places, holds, named_scopes
@@ -24,7 +23,7 @@ __all__ = ["add", "compact", "read_texts", "reencode", "watch"]
 def add(
     store: Store,
     encoder: Callable[[], Encoder],
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     on_progress: Callable[[Progress], None],
     threads: int,
@@ -52,7 +51,7 @@ def add(
 def watch(
     store: Store,
     encoder: Callable[[], Encoder],
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     pace: Pace | None,
     polling: bool,
@@ -71,7 +70,7 @@ def watch(
         check_installed()
     check_places(places, is_known=lambda place: holds(store, place))
 
-    def run(due: Sequence[Path]) -> IndexReport:
+    def run(due: Sequence[str]) -> IndexReport:
         before_run()
         return add(store, encoder, due, on_progress=on_progress, threads=threads)
 
@@ -129,7 +128,7 @@ def reencode(
 
 def read_texts(
     store: Store,
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     on_progress: Callable[[Progress], None],
     threads: int,

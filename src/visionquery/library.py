@@ -268,7 +268,7 @@ class Library:
         """
         from visionquery.store.backup import back_up
 
-        return back_up(Path(self._store.location), given.place(to), on_progress=on_progress)
+        return back_up(Path(self._store.location), Path(given.place(to)), on_progress=on_progress)
 
     # -- asking ----------------------------------------------------------------------------
     def search(
