@@ -21,7 +21,7 @@ from visionquery.store.places import packed
 
 __all__ = ["Passed", "transfer"]
 
-_FILES_AT_ONCE = 1_000
+_FILES_AT_ONCE = 2_000
 _IMAGES_AT_ONCE = 2_000
 _ASIDE = "visionquery makes a root here"
 
