@@ -48,6 +48,7 @@ IMPORTERS = {
     "pypdfium2": {"images/pdf.py"},
     "resvg_py": {"images/svg.py"},
     "watchfiles": {"indexing/watching.py"},
+    "qdrant_client": {"store/qd/engine.py"},
     "psutil": {"indexing/politeness.py"},
     "psycopg": {"store/pg"},
 }

@@ -28,6 +28,7 @@ BROUGHT = {
     "server": ["fastapi", "uvicorn"],
     "client": ["httpx2"],
     "postgres": ["psycopg"],
+    "qdrant": ["qdrant_client"],
 }
 
 
