@@ -143,10 +143,14 @@ class PostgresReader:
             return found
 
     def sample(self, count: int) -> NDArray[np.intp]:
-        """Return the rows (n,), rising, of the `count` images with the smallest ids."""
+        """Return the rows (n,) of the `count` images with the smallest ids, in order of ids."""
         with self._open.rows() as snapshot:
-            first = f"(SELECT row FROM {snapshot.state.table} ORDER BY image_id LIMIT %s) AS i"
-            return np.sort(images.all_rows(snapshot.connection, first, count)).astype(np.intp)
+            found = ask(
+                snapshot.connection,
+                f"SELECT i.row FROM {snapshot.state.table} AS i ORDER BY image_id LIMIT %s",
+                count,
+            )
+            return np.array([row for (row,) in found], dtype=np.intp)
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""
