@@ -20,14 +20,14 @@ from visionquery.store.pg.adapting import ask, half_matrix_of, sent_rows, sent_v
 from visionquery.store.pg.conditions import EVERY, Condition, both, either
 from visionquery.store.pg.nearest import nearest_rows, through_index
 from visionquery.store.pg.opened import Snapshot
-from visionquery.store.pg.words import holding, phrase_in_words
+from visionquery.store.pg.words import holding, words_anywhere
 from visionquery.store.questions import Candidates, Question
 from visionquery.store.words import words_of
 from visionquery.types import Matrix
 
-__all__ = ["Sample", "answer"]
+__all__ = ["LIKELY_ALL", "Sample", "answer"]
 
-_LIKELY_ALL = 4_000
+LIKELY_ALL = 4_000
 """So few images are thought to be meant that all of them are compared, as far as they are."""
 
 _SAMPLED = 4_096
@@ -140,7 +140,7 @@ def _may_compare_all(snapshot: Snapshot, meant: Condition) -> bool:
         return True
     if meant == EVERY:
         return False
-    return _estimate(snapshot, f"{snapshot.state.table} AS i", meant) <= _LIKELY_ALL
+    return _estimate(snapshot, f"{snapshot.state.table} AS i", meant) <= LIKELY_ALL
 
 
 def _all_meant(snapshot: Snapshot, asked: _Asked) -> Condition:
@@ -244,7 +244,7 @@ def _holders(snapshot: Snapshot, asked: _Asked) -> NDArray[np.int64]:
     ((*found,),) = ask(snapshot.connection, f"SELECT {counts}", *values)
     for place, count in enumerate(found):
         if count > _COUNTED:
-            words = either(phrase_in_words(form) for form in asked.units[place] if form)
+            words = either(words_anywhere(form) for form in asked.units[place] if form)
             about = _estimate(snapshot, "words AS w", words)
             found[place] = min(max(count, about), snapshot.state.images)
     return np.array(found, dtype=np.int64)
