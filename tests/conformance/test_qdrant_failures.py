@@ -108,7 +108,7 @@ def test_a_server_that_is_away_is_named(door: Callable[[str], object]) -> None:
     [
         (401, "Must provide an API key", "refuses this program .Must provide", 1),
         (403, "Global access is required", "QDRANT_API_KEY", 1),
-        (500, "Service internal error: 1 of 3 shards failed", "1 of 3 shards failed.: check", 1),
+        (500, "Service internal error: 1 of 3 shards failed", "1 of 3 shards failed .*: check", 1),
         (503, "Not the leader", "overloaded .Not the leader", 3),
         (429, "Too many", "overloaded", 3),
         (404, "Not found: Collection", "does not have what was there before", 1),
@@ -188,6 +188,8 @@ def test_an_address_without_meaning_is_refused(address: str) -> None:
     assert "word" not in str(raised.value)
 
 
+# The client leaves the lock of a folder open that it could not have.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_library_is_made_once(tmp_path: Path) -> None:
     address = f"qdrant://{tmp_path}/library/pictures"
     with pytest.raises(LibraryNotFoundError, match="no library at"):

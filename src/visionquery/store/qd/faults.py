@@ -11,7 +11,10 @@ from visionquery.errors import EngineError, LibraryBusyError, VisionQueryError
 
 __all__ = ["is_foreign", "is_passing", "translation"]
 
-_OURS_TO_TELL = ("qdrant_client", "grpc", "httpx")
+_FOREIGN = ("qdrant_client", "grpc", "httpx", "json", "pydantic_core")
+"""Libraries whose errors mean that there was no answer, an error for one, or no answer of Qdrant's:
+the client reads it with the last two, and asserts that there is something."""
+
 _OF_A_FOLDER = (OSError, RuntimeError, LookupError, ValueError)
 _NOT_FOUND = 404
 _REFUSED = {401, 403}
@@ -33,7 +36,9 @@ def is_foreign(error: Exception, *, local: bool) -> bool:
     program."""
     library = type(error).__module__.partition(".")[0]
     of_a_folder = library == "sqlite3" or isinstance(error, _OF_A_FOLDER)
-    return library in _OURS_TO_TELL or (local and of_a_folder)
+    if local:
+        return library in _FOREIGN or of_a_folder
+    return library in _FOREIGN or isinstance(error, AssertionError)
 
 
 def _status(error: Exception) -> int | None:
@@ -98,7 +103,7 @@ def translation(error: Exception, place: str, *, local: bool, secret: str) -> Vi
 
 def _is_senseless(error: Exception) -> bool:
     """Return whether there was an answer, which says nothing to Qdrant's client."""
-    return isinstance(getattr(error, "source", None), ValueError)
+    return isinstance(getattr(error, "source", error), ValueError | AssertionError)
 
 
 def _said(error: Exception) -> str:
