@@ -27,7 +27,7 @@ __all__ = ["add", "backup", "compact", "read_texts", "reencode", "watch"]
 def add(
     store: Store,
     encoder: Callable[[], Encoder],
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     on_progress: Callable[[Progress], None],
     threads: int,
@@ -55,7 +55,7 @@ def add(
 def watch(
     store: Store,
     encoder: Callable[[], Encoder],
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     pace: Pace | None,
     polling: bool,
@@ -74,7 +74,7 @@ def watch(
         check_installed()
     check_places(places, is_known=lambda place: holds(store, place))
 
-    def run(due: Sequence[Path]) -> IndexReport:
+    def run(due: Sequence[str]) -> IndexReport:
         before_run()
         return add(store, encoder, due, on_progress=on_progress, threads=threads)
 
@@ -93,7 +93,7 @@ def compact(store: Store) -> Compaction:
 
 
 def backup(
-    store: Store, to: Path, *, on_progress: Callable[[str, int, int], None]
+    store: Store, to: str, *, on_progress: Callable[[str, int, int], None]
 ) -> BackedUp:
     """Copy a store in a folder to another one, as `Library.backup` says."""
     from visionquery.store.backup import back_up
@@ -103,7 +103,7 @@ def backup(
             f"backup copies libraries in folders. Copy {store.location} to one with: visionquery "
             "copy FROM TO; or use the tools of its engine."
         )
-    return back_up(Path(store.location), to, on_progress=on_progress)
+    return back_up(Path(store.location), Path(to), on_progress=on_progress)
 
 
 def reencode(
@@ -146,7 +146,7 @@ def reencode(
 
 def read_texts(
     store: Store,
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     on_progress: Callable[[Progress], None],
     threads: int,
