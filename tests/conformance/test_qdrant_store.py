@@ -5,9 +5,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
 from tests.conformance.qdrant_stores import new_store
 from tests.conformance.test_stores import MODEL, _assert_alike, _drop_next_and_compact, _random_act
+
 from visionquery.store.memory import MemoryStore
 from visionquery.testing.store_checks import STORE_CHECKS, Check
 
