@@ -19,7 +19,7 @@ __all__ = ["writer_connection"]
 
 _NAME = re.compile(r"visionquery (\d+) (.*)")
 _MARK = 0x5651  # "VQ", before the number of the schema
-_KEY = f"({_MARK}::bigint << 32 | current_schema()::regnamespace::oid::bigint)"
+_KEY = f"({_MARK}::bigint << 32 | (SELECT oid::bigint FROM pg_namespace WHERE nspname = current_schema()))"
 _HOLDER = """
     SELECT application_name, backend_start, client_hostname, host(client_addr)
     FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)

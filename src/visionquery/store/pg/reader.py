@@ -286,7 +286,7 @@ class PostgresReader:
             ((size,),) = ask(
                 snapshot.connection,
                 "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class "
-                "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'",
+                "WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND relkind = 'r'",
             )
             return int(size)
 

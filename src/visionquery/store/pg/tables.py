@@ -177,7 +177,7 @@ def drop_other_images(connection: PgConnection, generation: int) -> None:
     found = ask(
         connection,
         "SELECT relname::text FROM pg_class "
-        "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'p' "
+        "WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND relkind = 'p' "
         r"AND relname ~ '^images_[0-9]+$' AND relname <> %s",
         images_table(generation),
     )
