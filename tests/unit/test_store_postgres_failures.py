@@ -11,8 +11,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-
 from tests.engines import Postgres
+
 from visionquery.errors import (
     EngineError,
     InputError,
@@ -123,7 +123,9 @@ def test_a_newer_version_is_refused(address: str, postgres: Postgres) -> None:
     assert (refusal.value.found, refusal.value.supported) == (7, 1)
 
 
-def test_a_schema_that_goes_while_it_is_open(store: Store, address: str, postgres: Postgres) -> None:
+def test_a_schema_that_goes_while_it_is_open(
+    store: Store, address: str, postgres: Postgres
+) -> None:
     postgres.run(f"DROP SCHEMA {schema_of(address)} CASCADE")
     message(store.image_count, LibraryReplacedError, "open it again")
 
@@ -270,13 +272,12 @@ def test_a_connection_lost_while_writing_leaves_nothing_half_written(
 
 @pytest.mark.usefixtures("impatient")
 def test_an_engine_that_stops_and_comes_back(postgres: Postgres) -> None:
-    with postgres.copied() as other:
-        with closing(create_store(other.address(), MODEL)) as store:
-            fill(store, {"a.jpg": example_image("a")})
-            other.stop()
-            message(store.image_count, EngineError, "cannot be reached")
-            other.start()
-            assert store.image_count() == 1
+    with postgres.copied() as other, closing(create_store(other.address(), MODEL)) as store:
+        fill(store, {"a.jpg": example_image("a")})
+        other.stop()
+        message(store.image_count, EngineError, "cannot be reached")
+        other.start()
+        assert store.image_count() == 1
 
 
 # -- writers ----------------------------------------------------------------------------------
