@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
-
 from tests.engines import Postgres, running_postgres
+
 from visionquery import Library
 from visionquery.server import ServerSettings, create_app
 from visionquery.server.running import address_of, listen

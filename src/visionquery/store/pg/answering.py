@@ -234,9 +234,9 @@ def _details(
         "LEFT JOIN measures AS m ON m.row = i.row"
     )
     values = [*told.values, *(value for source in sources for value in source.values)]
-    with snapshot.connection.pipeline():
-        with through_index(snapshot.connection, max(asked.question.count, asked.question.best)):
-            cursor = snapshot.connection.execute(statement.encode(), values, binary=True)
+    connection, count = snapshot.connection, max(asked.question.count, asked.question.best)
+    with connection.pipeline(), through_index(connection, count):
+        cursor = connection.execute(statement.encode(), values, binary=True)
     ((sent,),) = cursor.fetchall()
     return np.frombuffer(sent or b"", dtype=asked.kind).copy()
 

@@ -16,9 +16,12 @@ from visionquery.store.pg.adapting import adapt, ask
 from visionquery.store.pg.address import Address
 from visionquery.store.pg.faults import may_pass, refused_connection, translated
 
-__all__ = ["Connections", "PgConnection", "connect"]
+__all__ = ["OWN_SCHEMA", "Connections", "PgConnection", "connect", "prepare"]
 
 PgConnection = psycopg.Connection[tuple[Any, ...]]
+
+OWN_SCHEMA = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+"""The number of the schema that a connection looks for tables in."""
 
 _TRY_FOR_SECONDS = 3.0
 _FIRST_WAIT_SECONDS = 0.1
@@ -149,4 +152,5 @@ class Connections:
 
 def _complete(conninfo: str) -> str:
     given = psycopg.conninfo.conninfo_to_dict(conninfo)
-    return psycopg.conninfo.make_conninfo(**{**_DEFAULTS, **given})
+    missing = {key: value for key, value in _DEFAULTS.items() if key not in given}
+    return psycopg.conninfo.make_conninfo(conninfo, **missing)
