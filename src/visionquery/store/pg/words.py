@@ -15,13 +15,13 @@ from visionquery.store.base import FileRecord, NewImage, Root
 from visionquery.store.folding import folded, with_single_spaces
 from visionquery.store.fragments import compared, fragment_of, parts_of
 from visionquery.store.pg.adapting import Rows, ask, sent_rows, text_in
-from visionquery.store.pg.conditions import NOWHERE, Condition, either
+from visionquery.store.pg.conditions import NOWHERE, Condition, both, either
 from visionquery.store.pg.connections import PgConnection
 from visionquery.store.pg.images import HEAD, facts_of
 from visionquery.store.places import unpacked
 from visionquery.store.words import holds, image_words, name_words
 
-__all__ = ["add_words", "drop_words", "holding", "phrase_in_words", "put_texts", "refresh"]
+__all__ = ["add_words", "drop_words", "holding", "put_texts", "refresh", "words_anywhere"]
 
 _ROWS_AT_ONCE = 10_000
 
@@ -31,7 +31,7 @@ def holding(phrase: str, roots: Sequence[Root]) -> Condition:
     them, in a row."""
     if not phrase:
         return NOWHERE
-    inside = phrase_in_words(phrase)
+    inside = _in_a_row(phrase)
     found = Condition(
         f"EXISTS (SELECT FROM words AS w WHERE w.row = i.row AND {inside.text})", inside.values
     )
@@ -46,14 +46,16 @@ def holding(phrase: str, roots: Sequence[Root]) -> Condition:
     return either([found, Condition(below, (named,))])
 
 
-def phrase_in_words(phrase: str) -> Condition:
-    """Return the condition for the words `w` to have those of a phrase, of one at least, in a
-    row."""
+def words_anywhere(phrase: str) -> Condition:
+    """Return the condition for the words `w` to have those of a phrase, as far as the index knows
+    them, anywhere: what the planner can tell the number of."""
+    return Condition("w.heads @> %s::text[]", (_heads(phrase),))
+
+
+def _in_a_row(phrase: str) -> Condition:
     # The index knows heads of words alone; the text decides.
-    return Condition(
-        "(w.heads @> %s::text[] AND strpos(' ' || w.words || ' ', %s) > 0)",
-        (_heads(phrase), f" {phrase} "),
-    )
+    exactly = Condition("strpos(' ' || w.words || ' ', %s) > 0", (f" {phrase} ",))
+    return both(words_anywhere(phrase), exactly)
 
 
 def add_words(
