@@ -39,7 +39,14 @@ def serving() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_PUT = do_POST = do_DELETE = do_GET
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -59,26 +66,31 @@ def _answer(client: QdrantClient, method: str, names: list[str], asked: dict[str
     if not names:
         return _plain(client.get_collections())
     name, what = names[0], "/".join([method, *names[1:]])
-    done = {"operation_id": 1, "status": "completed"}
-    where = {"filter": _filter(asked.get("filter"))}
     if what == "PUT":
         known = models.CreateCollection(**asked)
         return client.create_collection(name, vectors_config=known.vectors)
     if what == "DELETE":
         return client.delete_collection(name)
+    if what.startswith("PUT") or what in ("POST/points/delete", "POST/points/batch"):
+        done = {"operation_id": 1, "status": "completed"}
+        _write(client, name, what, asked)
+        return [done] if what == "POST/points/batch" else done
+    return _read(client, name, what, asked)
+
+
+def _write(client: QdrantClient, name: str, what: str, asked: dict[str, Any]) -> None:
     if what == "PUT/index":
         models.CreateFieldIndex(**asked)
-        return done
-    if what == "PUT/points":
+    elif what == "PUT/points":
         points = models.PointsList(**asked)
         client.upsert(name, points.points, update_filter=points.update_filter)
-        return done
-    if what == "POST/points/delete":
+    elif what == "POST/points/delete":
         client.delete(name, models.PointIdsList(**asked).points)
-        return done
-    if what == "POST/points/batch":
+    else:
         client.batch_update_points(name, models.UpdateOperations(**asked).operations)
-        return [done]
+
+
+def _read(client: QdrantClient, name: str, what: str, asked: dict[str, Any]) -> Any:
     if what == "POST/points":
         wanted = models.PointRequest(**asked)
         return _plain(client.retrieve(
@@ -93,7 +105,7 @@ def _answer(client: QdrantClient, method: str, names: list[str], asked: dict[str
         )  # fmt: skip
         return {"points": _plain(points), "next_page_offset": after}
     if what == "POST/points/count":
-        return _plain(client.count(name, where["filter"]))
+        return _plain(client.count(name, _filter(asked.get("filter"))))
     if what == "POST/facet":
         return _plain(client.facet(name, asked["key"], limit=asked["limit"]))
     assert what == "POST/points/query/batch", what

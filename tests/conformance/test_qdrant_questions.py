@@ -79,10 +79,10 @@ def test_candidates_are_the_nearest_of_those_meant(
     stores: tuple[QdrantStore, MemoryStore], test: Node | None
 ) -> None:
     store, memory = stores
-    root_id = memory.roots()[0].root_id
+    scopes = (Scope(1, "holiday"), Scope(1, "c/5.png"))
     for where in (
         Where(test=test),
-        Where((Scope(root_id, "holiday"), Scope(root_id, "c/5.png")), test, without=example_image("12").image_id),
+        Where(scopes, test, without=example_image("12").image_id),
     ):
         filters = tuple(each for each in TESTS if isinstance(each, Filter))
         question = _question(where=where, filters=filters, units=UNITS, also=(5, 199, 17, 10**6))

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 from tests.conformance.histories import MODEL, live_alike
-from tests.conformance.qdrant_stores import SERVER, new_store
 from tests.conformance.qdrant_server import serving
+from tests.conformance.qdrant_stores import SERVER, new_store
 
 from visionquery.store.qd import lease
 from visionquery.store.qdrant import create_store
