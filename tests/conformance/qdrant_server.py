@@ -17,49 +17,55 @@ __all__ = ["serving"]
 @contextmanager
 def serving() -> Iterator[str]:
     """Run such a server, and give its address."""
-    client, turn = QdrantClient(":memory:"), threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            asked = json.loads(self.rfile.read(length) or b"{}")
-            _, _, *names = urlsplit(self.path).path.split("/")
-            try:
-                with turn:
-                    result = _answer(client, self.command, names, asked)
-                status, said = 200, {"result": result, "status": "ok", "time": 0.0}
-            except Exception as error:
-                status, said = 400, {"status": {"error": repr(error)}, "time": 0.0}
-            body = json.dumps(said, allow_nan=False).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_PUT(self) -> None:
-            self.do_GET()
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def do_DELETE(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.client, server.turn = QdrantClient(":memory:"), threading.Lock()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"qdrant://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
-        client.close()
+        server.client.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    client: QdrantClient
+    turn: threading.Lock
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        asked = json.loads(self.rfile.read(length) or b"{}")
+        _, _, *names = urlsplit(self.path).path.split("/")
+        try:
+            with self.server.turn:
+                result = _answer(self.server.client, self.command, names, asked)
+            status, said = 200, {"result": result, "status": "ok", "time": 0.0}
+        except Exception as error:
+            status, said = 400, {"status": {"error": repr(error)}, "time": 0.0}
+        body = json.dumps(said, allow_nan=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def _answer(client: QdrantClient, method: str, names: list[str], asked: dict[str, Any]) -> Any:
