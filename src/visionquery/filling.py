@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visionquery.errors import InputError
 from visionquery.indexing.places import add_roots, check_places, holds, named_scopes
 from visionquery.store.base import Compaction, Store
+from visionquery.store.engines import is_address
 from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
@@ -16,8 +19,9 @@ if TYPE_CHECKING:
     from visionquery.indexing.reencode import ReencodeReport
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.models.encoder import Encoder
+    from visionquery.store.backup import BackedUp
 
-__all__ = ["add", "compact", "read_texts", "reencode", "watch"]
+__all__ = ["add", "backup", "compact", "read_texts", "reencode", "watch"]
 
 
 def add(
@@ -86,6 +90,20 @@ def compact(store: Store) -> Compaction:
 
     with store.writing():
         return store.compact(notes=compacted_notes(store))
+
+
+def backup(
+    store: Store, to: str, *, on_progress: Callable[[str, int, int], None]
+) -> BackedUp:
+    """Copy a store in a folder to another one, as `Library.backup` says."""
+    from visionquery.store.backup import back_up
+
+    if is_address(store.location):
+        raise InputError(
+            f"backup copies libraries in folders. Copy {store.location} to one with: visionquery "
+            "copy FROM TO; or use the tools of its engine."
+        )
+    return back_up(Path(store.location), Path(to), on_progress=on_progress)
 
 
 def reencode(
