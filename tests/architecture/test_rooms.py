@@ -47,6 +47,9 @@ IMPORTERS = {
     "rawpy": {"images/raw.py"},
     "pypdfium2": {"images/pdf.py"},
     "resvg_py": {"images/svg.py"},
+    "fsspec": {"images/addresses.py"},
+    "s3fs": set(),
+    "gcsfs": set(),
     "watchfiles": {"indexing/watching.py"},
     "psutil": {"indexing/politeness.py"},
 }

@@ -26,6 +26,7 @@ BROUGHT = {
     "quantize": ["onnx"],
     "server": ["fastapi", "uvicorn"],
     "client": ["httpx2"],
+    "cloud": ["fsspec", "s3fs", "gcsfs"],
 }
 
 
