@@ -73,7 +73,7 @@ def named_scopes(store: Store, places: Sequence[str]) -> list[Scope]:
 
 def holds(store: Store, place: str) -> bool:
     """Whether a store knows a file at or below a place."""
-    return any(store.files(scope) for scope in scopes_at(store, place))
+    return any(any(store.file_count(scope)) for scope in scopes_at(store, place))
 
 
 def check_places(places: Sequence[str], *, is_known: Callable[[str], bool]) -> None:

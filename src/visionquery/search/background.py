@@ -30,6 +30,7 @@ __all__ = [
     "Background",
     "biases_of",
     "compacted_notes",
+    "copied_notes",
     "encode_bank",
     "is_stale",
     "keep_background",
@@ -164,6 +165,16 @@ def compacted_notes(store: Store) -> dict[str, str]:
         return {}
     measured = int(store.alive()[: kept.measured_rows].sum())
     return {BACKGROUND_NOTE: _noted(replace(kept, measured_rows=measured))}
+
+
+def copied_notes(store: Store, *, measured_rows: int) -> dict[str, str]:
+    """Return the notes, by key, that hold for a copy of a store with the biases of its first
+    `measured_rows` rows, "" for one that there is not."""
+    kept = kept_background(store)
+    return {
+        BANK_NOTE: store.note(BANK_NOTE) or "",
+        BACKGROUND_NOTE: "" if kept is None else _noted(replace(kept, measured_rows=measured_rows)),
+    }
 
 
 def _noted(background: Background) -> str:
