@@ -4,6 +4,7 @@ A copy is used by as many as want it at the same time, and kept for a while, sin
 for moment by moment. It is made anew when what is at the address has changed.
 """
 
+import atexit
 import shutil
 import tempfile
 import threading
@@ -11,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from visionquery.errors import EngineError, ImageUnavailableError, InputError
@@ -38,7 +40,6 @@ class _Copy:
 
 _changing = threading.Lock()
 _copies: OrderedDict[tuple[str, Seen], _Copy] = OrderedDict()
-_folders: list[tempfile.TemporaryDirectory[str]] = []
 _numbers = iter(range(2**62))
 
 
@@ -71,17 +72,23 @@ def _looked_at(address: str) -> Seen:
 
 def _taken(key: tuple[str, Seen]) -> _Copy:
     with _changing:
-        if not _folders:
-            _folders.append(tempfile.TemporaryDirectory(prefix="visionquery-copies-"))
         copy = _copies.get(key)
         if copy is None:
             # The extension of a name can say what its content does not.
             suffix = PurePosixPath(key[0]).suffix
             name = f"{next(_numbers)}{suffix if suffix[1:].isalnum() else ''}"
-            copy = _copies[key] = _Copy(Path(_folders[0].name, name), key[1])
+            copy = _copies[key] = _Copy(_folder() / name, key[1])
         _copies.move_to_end(key)
         copy.users += 1
         return copy
+
+
+@cache
+def _folder() -> Path:
+    """Make the folder of all copies, which goes when the process ends."""
+    folder = tempfile.mkdtemp(prefix="visionquery-copies-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _make(address: str, copy: _Copy) -> None:
