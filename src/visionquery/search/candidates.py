@@ -32,6 +32,14 @@ _BEST = best_count(2**31, is_text=True)
 """Images from which the scale of a probe is read, in a library of any size."""
 
 
+_OF_SEVERAL = 512
+"""Candidates, at least, near each vector where several decide: the best by all of them are not the
+very best by one."""
+
+_AWAY = 0.5
+"""How much of what is excluded is taken from what is asked for, to look for candidates there."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """What can be in an answer: the best images, judged, and more; the rows (r,), rising, of all
@@ -94,11 +102,12 @@ def find_likely(
 ) -> Found:
     """Return the same as `find` by a look at the images that the store takes for candidates, and
     at the rows `also`, which need not lie where they are wanted."""
+    asked = tuple(sorted(probes_asked(plan.expression)))
     question = Question(
         probes=plan.vectors,
-        asked=tuple(sorted(probes_asked(plan.expression))),
+        asked=asked,
         beside=_between(plan),
-        count=count,
+        count=count if len(plan.probes) == 1 and asked else _OF_SEVERAL + 4 * count,
         best=_BEST,
         where=narrowed(where, plan),
         filters=plan.filters,
@@ -156,10 +165,16 @@ def _found(judgement: Judged, *, least: float, images: int, exact: bool) -> Foun
 
 def _between(plan: Plan) -> Matrix:
     """Return what candidates lie near beside each probe that is asked for, (b, embed_dim): of
-    several the mean; where there are none, the opposites of what is excluded."""
+    several the mean, and that away from what is excluded; where nothing is asked for, the opposites
+    of what is excluded."""
     asked = sorted(probes_asked(plan.expression))
+    excluded = sorted(probes_asked(plan.expression, negated=True) - set(asked))
     if not asked:
         return -plan.vectors
     mean: Matrix = plan.vectors[asked].mean(axis=0, keepdims=True)
-    length = np.linalg.norm(mean)
-    return np.asarray(mean / length) if len(asked) > 1 and length else mean[:0]
+    beside = [mean] if len(asked) > 1 else []
+    if excluded:
+        beside.append(mean - _AWAY * plan.vectors[excluded].mean(axis=0, keepdims=True))
+    lengths = [float(np.linalg.norm(each)) for each in beside]
+    kept = [each / length for each, length in zip(beside, lengths, strict=True) if length]
+    return np.vstack([plan.vectors[:0], *kept])

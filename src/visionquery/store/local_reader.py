@@ -58,7 +58,7 @@ _LIKELY = 512
 
 def likely_count(count: int) -> int:
     """Return how many candidates there are to a vector where `count` are wanted."""
-    return _LIKELY + 4 * count
+    return _LIKELY + count
 
 
 
