@@ -32,6 +32,7 @@ def add(
     """Bring a store up to date with absolute folders and files, as `Library.add` says."""
     from visionquery.images.limits import Limits
     from visionquery.indexing.run import index
+    from visionquery.indexing.taking import here
     from visionquery.search.background import refresh_background
 
     check_places(places, is_known=lambda place: holds(store, place))
@@ -39,11 +40,9 @@ def add(
         add_roots(store, places)
         report = index(
             store,
-            encoder(),
             named_scopes(store, places),
+            take_up=here(store, encoder(), limits=Limits(), threads=threads),
             on_progress=on_progress,
-            limits=Limits(),
-            threads=threads,
         )
         refresh_background(store, encoder())
     return report
