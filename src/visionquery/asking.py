@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -22,14 +21,12 @@ from visionquery.search.result import (
     Sort,
     seen_within,
 )
-from visionquery.store.base import ImageRecord, Scope, Store
+from visionquery.store.base import ImageRecord, Store
 from visionquery.store.places import expanded
+from visionquery.store.questions import Where
 from visionquery.types import KnownImage
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from visionquery.images.content import Content
     from visionquery.models.encoder import Encoder
     from visionquery.query.plan import Plan
@@ -53,13 +50,13 @@ NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
 class Wanted:
     """What is wanted of an answer: its page, the order, where relevance ends (0..1), folders or
     files to answer from (all where there are none), whether every hit is explained, and whether
-    every image is compared (None: up to a million)."""
+    every image is compared (None: where the store can)."""
 
     limit: int = 20
     offset: int = 0
     sort: Sort | None = None
     min_confidence: float = DEFAULT_MIN_CONFIDENCE
-    within: Sequence[Path] = ()
+    within: Sequence[str] = ()
     parts: bool = False
     exact: bool | None = None
 
@@ -93,7 +90,7 @@ def answer(
         page = execute(
             _planned(store, encoder(), node, pictures, limits),
             store,
-            within=_candidates(store, scopes, without),
+            where=Where(tuple(scopes) if scopes else None, without=without),
             limit=wanted.limit,
             offset=wanted.offset,
             min_confidence=wanted.min_confidence,
@@ -167,8 +164,8 @@ def known_image(store: Store, image_id: str) -> KnownImage:
 
 def _record(store: Store, image_id: str) -> ImageRecord:
     with store.reading():
-        if image_id in store.has_images([image_id]):
-            return store.records(store.find(image_id))[0]
+        for row in store.rows_of([image_id]).values():
+            return store.records([row])[0]
     raise ImageNotFoundError(f"The library has no image {image_id}; it may have been removed.")
 
 
@@ -214,19 +211,6 @@ def _planned(
         background=kept_background(store),
         read_picture=read,
     )
-
-
-def _candidates(
-    store: Store, scopes: Sequence[Scope], without: str | None
-) -> NDArray[np.bool_] | None:
-    """Return the rows to answer from, (row_count,), None for all."""
-    if not scopes and without is None:
-        return None
-    mask = store.within(scopes) if scopes else store.alive()
-    if without is not None:
-        mask = mask.copy()
-        mask[store.find(without)] = False
-    return mask
 
 
 def _picture(path: str, content: bytes | None, encoder: Encoder, limits: Limits) -> Decoded:
@@ -279,7 +263,7 @@ def _listed(names: Sequence[str]) -> str:
 def _check_texts(node: Node, store: Store) -> None:
     """Raise InputError where a query asks for text in pictures and none was ever read: an empty
     answer would say that none of them has it."""
-    if _asks_for_text(node) and not store.text_read().any():
+    if _asks_for_text(node) and not store.has_texts():
         raise InputError(
             "text: looks at the text that was read in pictures, and in this library none was read "
             "so far. Read it with: visionquery index --ocr FOLDER"

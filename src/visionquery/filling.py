@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def add(
     encoder: Callable[[], Encoder],
     places: Sequence[Path],
     *,
+    on: str | None = None,
     on_progress: Callable[[Progress], None],
     threads: int,
 ) -> IndexReport:
@@ -35,14 +37,22 @@ def add(
     from visionquery.indexing.taking import here
     from visionquery.search.background import refresh_background
 
+    if on is not None:
+        from visionquery.indexing.cluster import check_address, on_cluster
+
+        check_address(on)
     check_places(places, is_known=lambda place: holds(store, place))
-    with store.writing():
+    with store.writing(), ExitStack() as stack:
         add_roots(store, places)
+        limits = Limits()
+        take_up = here(store, encoder(), limits=limits, threads=threads)
+        if on is not None:
+            model = encoder().identity
+            take_up = stack.enter_context(
+                on_cluster(on, store, model, here=take_up, limits=limits)
+            )
         report = index(
-            store,
-            named_scopes(store, places),
-            take_up=here(store, encoder(), limits=Limits(), threads=threads),
-            on_progress=on_progress,
+            store, named_scopes(store, places), take_up=take_up, on_progress=on_progress
         )
         refresh_background(store, encoder())
     return report

@@ -19,6 +19,7 @@ from visionquery.errors import (
 )
 from visionquery.query.ast import Like, Node, Picture, terms_of
 from visionquery.store.base import Store
+from visionquery.store.engines import check_engine, create_engine, is_address, open_engine, shown
 from visionquery.store.places import expanded
 from visionquery.types import ModelIdentity
 
@@ -33,6 +34,8 @@ __all__ = [
     "check_pictures",
     "library_model",
     "load_encoder",
+    "made_at",
+    "open_at",
     "open_store",
     "picture_or_id",
     "source_of",
@@ -67,75 +70,102 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a person named: the folder of a library, the model, None where that was left open, how
-    weights are had, and how many threads compute, 0 for one per core."""
+    """What a person named: the absolute folder or the address of a library, the model, None where
+    that was left open, how weights are had, and how many threads compute, 0 for one per core."""
 
-    folder: Path
+    location: str
     spec: ModelSpec | None
     fetch: Fetch
     threads: int
 
     def store(self, *, create: bool = False) -> Store:
         """Open the store, or make it where there is none."""
-        return open_store(self.folder, self.spec, self.fetch if create else None)
+        return open_store(self.location, self.spec, self.fetch if create else None)
 
     def encoder(self, identity: ModelIdentity) -> Encoder:
         """Load the encoder of a model."""
         named = self.spec is not None and self.spec.identity.fingerprint == identity.fingerprint
-        chosen = self.spec if self.spec and named else library_model(self.folder, identity)
+        if self.spec is not None and named:
+            chosen = self.spec
+        else:
+            chosen = library_model(shown(self.location), identity)
         return load_encoder(chosen, self.fetch, threads=self.threads)
 
 
 def source_of(location: str | Path, model: str | Path | None, fetch: Fetch, threads: int) -> Source:
-    """Return what these name. Raises InputError for a wrong number of threads and for an address,
-    UnknownModelError, ModelError."""
+    """Return what these name. Raises InputError for a wrong number of threads, UnknownModelError,
+    ModelError."""
     if threads < 0:
         raise InputError(f"threads is {threads}: give a number, or 0 for one per core.")
-    if "://" in str(location):
-        raise InputError(f"{location}: this version keeps libraries in folders; give a folder.")
-    return Source(expanded(location).absolute(), asked_model(model), fetch, threads)
+    name = str(location)
+    place = name if is_address(name) else str(expanded(location).absolute())
+    return Source(place, asked_model(model), fetch, threads)
 
 
-def open_store(folder: Path, spec: ModelSpec | None, fetch: Fetch | None) -> Store:
-    """Open the store in a folder and check its model; with `fetch`, make it where there is none."""
+def open_store(location: str, spec: ModelSpec | None, fetch: Fetch | None) -> Store:
+    """Open the store in a folder or at an address and check its model; with `fetch`, make it where
+    there is none."""
     from visionquery.models.spec import artifacts
     from visionquery.models.weights import require
-    from visionquery.store.local import check_place, open_local
 
     try:
-        store: Store = open_local(folder)
+        store = open_at(location)
     except LibraryNotFoundError:
         if fetch is None:
             raise
-        check_place(folder)  # Before anything is downloaded for it.
+        _check(location)  # Before anything is downloaded for it.
         chosen = spec or fetch.choose()
         fetch.acquire(chosen)
         # A broken file is found now, not after an hour of encoding.
         require(chosen, *artifacts(chosen), verify=True)
-        store = _made(folder, chosen.identity)
+        store = made_at(location, chosen.identity)
     if spec is not None and spec.identity.fingerprint != store.model.fingerprint:
-        identity = store.model
+        identity, place = store.model, store.location
         store.close()
-        raise _mismatch(folder, identity, spec)
+        raise _mismatch(place, identity, spec)
     return store
 
 
-def _made(folder: Path, model: ModelIdentity) -> Store:
-    """Make a library, or take the one that another process makes at the same moment."""
-    from visionquery.store.local import create_local, open_local
+def open_at(location: str) -> Store:
+    """Open the store in an absolute folder or at an address, whatever its model."""
+    if is_address(location):
+        return open_engine(location)
+    from visionquery.store.local import open_local
 
+    return open_local(Path(location))
+
+
+def _check(location: str) -> None:
+    if is_address(location):
+        check_engine(location)
+        return
+    from visionquery.store.local import check_place
+
+    check_place(Path(location))
+
+
+def made_at(location: str, model: ModelIdentity) -> Store:
+    """Make a library, or take the one that another process makes at the same moment."""
     try:
-        return create_local(folder, model)
+        return _created(location, model)
     except StoreError as error:
         refused = error
     end = time.monotonic() + _CREATION_SECONDS
     while True:
         try:
-            return open_local(folder)
+            return open_at(location)
         except LibraryNotFoundError:
             if not isinstance(refused, LibraryBusyError) or time.monotonic() > end:
                 raise refused from None
         time.sleep(_CREATION_POLL_SECONDS)
+
+
+def _created(location: str, model: ModelIdentity) -> Store:
+    if is_address(location):
+        return create_engine(location, model)
+    from visionquery.store.local import create_local
+
+    return create_local(Path(location), model)
 
 
 def load_encoder(spec: ModelSpec, fetch: Fetch, *, threads: int) -> Encoder:
@@ -161,7 +191,7 @@ def asked_model(model: str | Path | None) -> ModelSpec | None:
     return resolve(str(model))
 
 
-def library_model(folder: Path, identity: ModelIdentity) -> ModelSpec:
+def library_model(location: str, identity: ModelIdentity) -> ModelSpec:
     """Return the model that a library was made with.
 
     Raises UnknownModelError when it is not there any more, ModelMismatchError when another one
@@ -173,18 +203,18 @@ def library_model(folder: Path, identity: ModelIdentity) -> ModelSpec:
         spec = resolve(identity.source)
     except UnknownModelError as error:
         raise UnknownModelError(
-            f"The model {identity.name} of the library {folder} is not at {identity.source} any "
+            f"The model {identity.name} of the library {location} is not at {identity.source} any "
             "more; give its place with --model."
         ) from error
     if spec.identity.fingerprint != identity.fingerprint:
-        raise _mismatch(folder, identity, spec)
+        raise _mismatch(location, identity, spec)
     return spec
 
 
-def _mismatch(folder: Path, identity: ModelIdentity, spec: ModelSpec) -> ModelMismatchError:
+def _mismatch(location: str, identity: ModelIdentity, spec: ModelSpec) -> ModelMismatchError:
     same_name = " in another version" if identity.name == spec.name else ""
     return ModelMismatchError(
-        f"The library {folder} was made with the model {identity.name}, not with {spec.name}"
+        f"The library {location} was made with the model {identity.name}, not with {spec.name}"
         f"{same_name}. Name no model (leave --model out, and unset VISIONQUERY_MODEL or the "
         f"setting if they name it), use another --library for {spec.name}, or move this one to "
         f"it: visionquery index --reencode --model {spec.source}",
@@ -210,7 +240,7 @@ def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
     several ids.
     """
     name = str(image)
-    if name in store.has_images([name]):
+    if store.rows_of([name]):
         return Like(name)  # A whole id is one whatever lies in the working folder.
     if name and _is_file(name):
         return Picture(name)

@@ -32,7 +32,7 @@ def here(store: Store, encoder: Encoder, *, limits: Limits, threads: int) -> Tak
                 map(Piece, files),
                 read=partial(read_piece, limits=limits),
                 weigh=weigh,
-                is_stored=lambda image_id: bool(store.has_images([image_id])),
+                is_stored=lambda image_id: bool(store.rows_of([image_id])),
                 encoder=encoder,
                 limits=limits,
                 threads=threads,

@@ -1,43 +1,35 @@
-"""Which images can be in an answer: a look at all of them that is fast, then a few for certain.
+"""Which images can be in an answer, judged.
 
-Up to a million images every one is compared, by estimates first (`bounds`). In a library too large
-even for that, the store names likely candidates, and these are compared.
+In a library that a store can compare as a whole every image is looked at: by estimates first
+(`bounds`), then a few for certain. In a larger one the store names candidates, and these are
+compared.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visionquery.query.ast import And
 from visionquery.query.plan import Plan
 from visionquery.search.bounds import Look, best_of, relevant_of
-from visionquery.search.calibrate import Scale
-from visionquery.search.evidence import Known, Mask, held_by
-from visionquery.search.judging import Judged, can_hold, has_bounds, judged, probes_asked
-from visionquery.search.scales import (
-    best_of_all,
-    best_of_few,
-    measured,
-    sampled,
-    sampled_spans,
-)
+from visionquery.search.calibrate import best_count
+from visionquery.search.evidence import Known, held_by
+from visionquery.search.judging import Judged, has_bounds, judged, needed, probes_asked
+from visionquery.search.phrases import Held, share_held_among
+from visionquery.search.scales import best_of_all, best_of_few, measured, sampled
 from visionquery.store.base import Estimates, Store
-from visionquery.store.rows import distinct
+from visionquery.store.meaning import meant
+from visionquery.store.questions import Candidates, Question, Where
 from visionquery.types import Matrix
 
-__all__ = ["EXACT_UP_TO", "Found", "find", "likely_count"]
-
-EXACT_UP_TO = 1_000_000
-"""Rows of a library up to which every image is compared unless a person says otherwise."""
-
-_FEW = 20_000
-"""So few possible images are all compared, whatever the size of the library."""
-
-_LIKELY = 512
-"""Candidates, at least, to every probe where not every image is looked at."""
+__all__ = ["Found", "compares_all", "find", "find_likely", "look_at", "narrowed"]
 
 _MOST_JUDGED = 1024
 """Images in doubt, for being relevant or not, that are read to know."""
+
+_BEST = best_count(2**31, is_text=True)
+"""Images from which the scale of a probe is read, in a library of any size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,86 +44,114 @@ class Found:
     exact: bool
 
 
-def find(
-    plan: Plan,
-    store: Store,
-    within: Mask | None,
-    *,
-    count: int,
-    least: float,
-    exact: bool | None = None,
-    every: bool = False,
-) -> Found:
-    """Return what is needed for the best `count` images, those of log-odds `least` being relevant;
-    inside `store.reading()`.
+def compares_all(store: Store, exact: bool | None) -> bool:
+    """Return whether every image of a store is compared: as `exact` says, None that it is up to as
+    many as the store can compare while somebody waits."""
+    return exact if exact is not None else store.row_count() <= store.exact_up_to
 
-    `exact` tells whether every image is compared, None that it is up to EXACT_UP_TO rows. `every`
-    judges every image, for a look at those far from the best.
+
+def narrowed(where: Where, plan: Plan) -> Where:
+    """Return where images of the answer to a plan may be: where they are wanted, and where its
+    filters let them."""
+    test = needed(plan)
+    if test is None or where.test is None:
+        return replace(where, test=test or where.test)
+    return replace(where, test=And((where.test, test)))
+
+
+def find(
+    plan: Plan, store: Store, where: Where, *, count: int, least: float, every: bool = False
+) -> Found:
+    """Return what is needed for the best `count` images, those of log-odds `least` being relevant,
+    by a look at all images; inside `store.reading()`.
+
+    `every` judges every image, for a look at those far from the best.
     """
     alive = store.alive()
-    possible = alive if within is None else alive & within
-    is_exact = exact if exact is not None else len(alive) <= EXACT_UP_TO
-    if plan.probes and not every and not is_exact:
-        return _likely(plan, store, alive, possible, count=count, least=least)
-    if not plan.probes or every or not has_bounds(plan.expression):
+    if every or not plan.probes or not has_bounds(plan.expression):
         about = Estimates(store.scores(plan.vectors))
     else:
         about = store.estimates(plan.vectors)
     images, sample = int(np.count_nonzero(alive)), sampled(about.cosines, alive)
-    best = best_of_all(plan, store, about, alive)
-    known = _known(plan, store, measured(plan, store, sample, images=images, find_best=best))
-    if about.error:
-        look = Look(known, store, about, possible & can_hold(known, len(alive)))
-        return _found(look, images=int(np.count_nonzero(possible)), count=count, least=least)
-    rows = np.flatnonzero(possible)
-    cosines = about.cosines if len(rows) == len(possible) else about.cosines[:, rows]
-    all_of_them = judged(known, rows, cosines)
-    is_relevant = (all_of_them.odds >= least) & (all_of_them.odds > -np.inf)
-    return Found(known, all_of_them, rows[is_relevant], len(rows), exact=True)
-
-
-def likely_count(count: int) -> int:
-    """Return how many candidates are near enough to a probe to look at for the best `count`."""
-    return _LIKELY + 4 * count
-
-
-def _known(plan: Plan, store: Store, scales: list[Scale]) -> Known:
+    scales = measured(
+        plan, sample, images=images, find_best=best_of_all(plan, store, about, alive),
+        biases=lambda rows: store.measures(rows)[:, 0],
+    )  # fmt: skip
     masks = [store.matching(test) for test in plan.filters]
-    return Known(plan, scales, held_by(plan, store), masks)
+    known = Known(plan, scales, held_by(plan, store), masks)
+    if about.error:
+        look = Look(known, store, about, meant(store, narrowed(where, plan)))
+        relevant = relevant_of(look, least=least, most_judged=_MOST_JUDGED)
+        best = best_of(look, count=count, least=least)
+        return Found(known, best, relevant, images, exact=True)
+    rows = np.flatnonzero(meant(store, where))
+    cosines = about.cosines if len(rows) == len(alive) else about.cosines[:, rows]
+    return _found(judged(known, rows, cosines), least=least, images=images, exact=True)
 
 
-def _found(look: Look, *, images: int, count: int, least: float, exact: bool = True) -> Found:
-    relevant = relevant_of(look, least=least, most_judged=_MOST_JUDGED if exact else 0)
-    best = best_of(look, count=count, least=least)
-    return Found(look.known, best, relevant, images, exact)
-
-
-def _likely(
-    plan: Plan, store: Store, alive: Mask, possible: Mask, *, count: int, least: float
+def find_likely(
+    plan: Plan, store: Store, where: Where, *, count: int, least: float, also: tuple[int, ...] = ()
 ) -> Found:
-    """Compare the images that the store takes for the nearest to what is asked for."""
-    spans = sampled_spans(len(alive))
-    in_sample = np.concatenate([alive[first:end] for first, end in spans])
-    sample = store.estimates(plan.vectors, spans=spans).cosines[:, in_sample]
-    likely, between = likely_count(count), _between(plan)
-    # The best images of every probe, asked for or not, tell its scale.
-    near = store.nearest(np.vstack([plan.vectors, between]), likely, among=alive)
-    best = best_of_few(near, store.estimates(plan.vectors, rows=near).cosines)
-    images = int(np.count_nonzero(alive))
-    known = _known(plan, store, measured(plan, store, sample, images=images, find_best=best))
-    possible = possible & can_hold(known, len(alive))
-    left = int(np.count_nonzero(possible))
-    if left <= _FEW:
-        rows = np.flatnonzero(possible)
-    else:
-        if left < images:
-            asked = plan.vectors[sorted(probes_asked(plan.expression))]
-            near = store.nearest(np.vstack([asked, between]), likely, among=possible)
-        named = [held.best(likely) for held in known.held if held is not None]
-        rows = distinct(np.concatenate([near, *(each[possible[each]] for each in named)]))
-    about = store.estimates(plan.vectors, rows=rows)
-    look = Look(known, store, about, np.ones(len(rows), dtype=np.bool_), rows)
-    return _found(look, images=images, count=count, least=least, exact=left <= _FEW)
+    """Return the same as `find` by a look at the images that the store takes for candidates, and
+    at the rows `also`, which need not lie where they are wanted."""
+    question = Question(
+        probes=plan.vectors,
+        asked=tuple(sorted(probes_asked(plan.expression))),
+        beside=_between(plan),
+        count=count,
+        best=_BEST,
+        where=narrowed(where, plan),
+        filters=plan.filters,
+        units=tuple(unit for probe in plan.probes for unit in probe.phrases),
+        also=also,
+    )
+    found = store.candidates(question)
+    known = _known(plan, found)
+    looked = found.meant | np.isin(found.rows, also)
+    judgement = judged(known, found.rows[looked], found.cosines[:, looked])
+    images = int(np.count_nonzero(looked))
+    return _found(judgement, least=least, images=images, exact=found.complete)
+
+
+def look_at(plan: Plan, store: Store, rows: NDArray[np.intp]) -> Judged:
+    """Judge the images of some rows (n,), rising, by a plan of filters alone."""
+    question = Question(
+        plan.vectors, (), plan.vectors, 0, 0, filters=plan.filters, also=tuple(rows.tolist())
+    )
+    found = store.candidates(question)
+    return judged(_known(plan, found), rows, np.empty((0, len(rows)), dtype=np.float32))
+
+
+def _known(plan: Plan, found: Candidates) -> Known:
+    def biases(rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        own: NDArray[np.float32] = found.measures[np.searchsorted(found.rows, rows), 0]
+        return own
+
+    scales = measured(
+        plan, found.sample, images=found.images, biases=biases,
+        find_best=best_of_few(found.rows, found.cosines),
+    )  # fmt: skip
+    return Known(plan, scales, _held(plan, found), list(found.passes), found.rows)
+
+
+def _held(plan: Plan, found: Candidates) -> list[Held | None]:
+    held: list[Held | None] = []
+    first = 0
+    for probe in plan.probes:
+        own = slice(first, first + len(probe.phrases))
+        first = own.stop
+        held.append(
+            share_held_among(
+                found.rows, found.holds[own], found.holders[own], image_count=found.images
+            )
+        )
+    return held
+
+
+def _found(judgement: Judged, *, least: float, images: int, exact: bool) -> Found:
+    is_relevant = (judgement.odds >= least) & (judgement.odds > -np.inf)
+    known = judgement.evidence.known
+    return Found(known, judgement, judgement.rows[is_relevant], images, exact)
 
 
 def _between(plan: Plan) -> Matrix:

@@ -24,14 +24,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What is known of a whole library for a plan, whatever the candidates: the `scales` of its
-    probes, who `held` how much of their words, None for nothing, and the `masks` of its filters,
-    each (row_count,)."""
+    """What is known of a library for a plan: the `scales` of its probes, who `held` how much of
+    their words, None for nothing, and the `masks` of its filters, each (m,), of the rows `looked`
+    at, (m,), rising, where these are not all."""
 
     plan: Plan
     scales: list[Scale]
     held: list[Held | None]
     masks: list[Mask]
+    looked: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +47,9 @@ class Evidence:
     @property
     def masks(self) -> list[Mask]:
         """Which candidates, (n,), pass each filter."""
-        return [mask[self.rows] for mask in self.known.masks]
+        looked = self.known.looked
+        places = self.rows if looked is None else np.searchsorted(looked, self.rows)
+        return [mask[places] for mask in self.known.masks]
 
     def odds(self, index: int) -> LogOdds:
         """Return the log-odds, (n,), of being what a probe asks for."""

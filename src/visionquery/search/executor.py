@@ -5,7 +5,6 @@ where the confidence rounds to 1. Equal images are ordered by id, never by row.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,14 @@ from numpy.typing import NDArray
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.plan import Plan
 from visionquery.search.calibrate import confidence, log_odds_of
-from visionquery.search.candidates import Found, find
-from visionquery.search.evidence import Mask
+from visionquery.search.candidates import (
+    Found,
+    compares_all,
+    find,
+    find_likely,
+    look_at,
+    narrowed,
+)
 from visionquery.search.judging import Judged, judged, ranked
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
@@ -25,8 +30,13 @@ from visionquery.search.result import (
     Sort,
 )
 from visionquery.store.base import ImageRecord, Order, Store
+from visionquery.store.derived import order_of
+from visionquery.store.questions import EVERYWHERE, Where
 
 __all__ = ["execute", "explain"]
+
+_BESIDE = 100
+"""Candidates, at least, beside which an image is explained where not all are compared."""
 
 _Placed = tuple[int, ImageRecord]
 """An image by its place among those judged, and its record."""
@@ -36,37 +46,38 @@ def execute(
     plan: Plan,
     store: Store,
     *,
-    within: Mask | None = None,
+    where: Where = EVERYWHERE,
     limit: int = 20,
     offset: int = 0,
     min_confidence: float = DEFAULT_MIN_CONFIDENCE,
     sort: Sort | None = None,
-    places: Sequence[Path] = (),
+    places: Sequence[str] = (),
     parts: bool = False,
     exact: bool | None = None,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
-    `within`, (row_count,), narrows the answer to some rows, None is all; where others may write,
-    make it inside the `store.reading()` that this call stands in. `sort` by date or path orders
-    only what is relevant. None is relevance, and for a plan of filters alone, which gives every
-    match, by date. Of an image that lies in several folders, a path in `places` counts there.
-    `parts` explains every hit. `exact` says whether every image is compared, None that it is in all
-    but very large libraries. Raises ModelMismatchError for a plan made with
-    another model, InputError for a limit, offset or confidence without meaning.
+    `where` says which images the answer is made of. `sort` by date or path orders only what is
+    relevant. None is relevance, and for a plan of filters alone, which gives every match, by date.
+    Of an image that lies in several folders, a path in `places` counts there. `parts` explains
+    every hit. `exact` says whether every image is compared, None that it is in all but libraries
+    too large for their store. Raises ModelMismatchError for a plan made with another model,
+    InputError for a limit, offset or confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
-    least = log_odds_of(min_confidence)
+    by = None if sort == "relevance" else sort
     with store.reading():
-        found = find(plan, store, within, count=offset + limit, least=least, exact=exact)
-        if not plan.probes and sort in (None, "relevance"):
-            sort = "date"
-        if sort is None or sort == "relevance":
+        if not plan.probes:
+            return _listed(
+                plan, store, where, by or "date", limit, offset, places=places, parts=parts
+            )
+        least = log_odds_of(min_confidence)
+        compares = find if compares_all(store, exact) else find_likely
+        found = compares(plan, store, where, count=offset + limit, least=least)
+        if by is None or not len(found.relevant):
             shown, page = _best_page(store, found, limit=limit, offset=offset, least=least)
         else:
-            shown, page = _sorted_page(
-                store, found, limit, offset, least, by=sort, places=places
-            )
+            shown, page = _sorted_page(store, found, limit, offset, by=by, places=places)
         hits = _hits(store, shown, page, first_rank=offset + 1, parts=parts)
     total = len(found.relevant)
     relevant = min(max(total - offset, 0), len(hits))
@@ -89,7 +100,10 @@ def explain(
     _check(plan, store, limit=1, offset=0, min_confidence=min_confidence)
     with store.reading():
         least = log_odds_of(min_confidence)
-        found = find(plan, store, None, count=1, least=least, every=True)
+        if compares_all(store, None):
+            found = find(plan, store, EVERYWHERE, count=1, least=least, every=True)
+        else:
+            found = find_likely(plan, store, EVERYWHERE, count=_BESIDE, least=least, also=(row,))
         place = int(np.searchsorted(found.best.rows, row))
         page = [(place, record) for record in store.records([row])]
         (hit,) = _hits(store, found.best, page, first_rank=1, parts=True)
@@ -171,27 +185,44 @@ def _best(
 
 
 def _sorted_page(
-    store: Store,
-    found: Found,
-    limit: int,
-    offset: int,
-    least: float,
-    *,
-    by: Order,
-    places: Sequence[Path],
+    store: Store, found: Found, limit: int, offset: int, *, by: Order, places: Sequence[str]
 ) -> tuple[Judged, list[_Placed]]:
     """Return a page of what is relevant, as places among those judged and records, sorted by date
-    or path; where nothing is, of what comes closest."""
-    if not len(found.relevant):
-        return _best_page(store, found, limit=limit, offset=offset, least=least)
-    is_relevant = np.zeros(store.row_count(), dtype=np.bool_)
-    is_relevant[found.relevant] = True
-    order = store.ordered(by, places=places)
-    page = order[is_relevant[order]][offset : offset + limit]
-    rows = np.sort(page)
-    shown = judged(found.known, rows, store.scores(found.known.plan.vectors, rows))
-    found_at = np.searchsorted(rows, page).tolist()
+    or path."""
+    if found.known.looked is not None:
+        order = order_of(store.records(found.relevant.tolist()), by, places=places)
+        page, shown = order[offset : offset + limit], found.best
+    else:
+        is_relevant = np.zeros(store.row_count(), dtype=np.bool_)
+        is_relevant[found.relevant] = True
+        order = store.ordered(by, places=places)
+        page = order[is_relevant[order]][offset : offset + limit]
+        rows = np.sort(page)
+        shown = judged(found.known, rows, store.scores(found.known.plan.vectors, rows))
+    found_at = np.searchsorted(shown.rows, page).tolist()
     return shown, list(zip(found_at, store.records(page.tolist()), strict=True))
+
+
+def _listed(
+    plan: Plan,
+    store: Store,
+    where: Where,
+    by: Order,
+    limit: int,
+    offset: int,
+    *,
+    places: Sequence[str],
+    parts: bool,
+) -> Page:
+    """Return a page of the answer to a plan of filters alone: every match, sorted."""
+    page, total = store.page(
+        narrowed(where, plan), by, offset=offset, limit=limit, places=places
+    )
+    shown = look_at(plan, store, np.sort(page))
+    found_at = np.searchsorted(shown.rows, page).tolist()
+    placed = list(zip(found_at, store.records(page.tolist()), strict=True))
+    hits = _hits(store, shown, placed, first_rank=offset + 1, parts=parts)
+    return Page(tuple(hits), (), total, exact=True)
 
 
 def _hits(

@@ -4,23 +4,25 @@ An expression rises with the cosine of what is asked for and falls with that of 
 that cosines moved by an error give bounds of its value.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visionquery.query.ast import And, Filter, Node, Not, Or
 from visionquery.query.plan import AllOf, AnyOf, Expression, FilterRef, Negation, Plan, ProbeRef
 from visionquery.search.calibrate import LogOdds
 from visionquery.search.combination import combined, leaves
-from visionquery.search.evidence import Evidence, Known, Mask
+from visionquery.search.evidence import Evidence, Known
 
 __all__ = [
     "ABOVE_ALL",
     "Judged",
-    "can_hold",
     "directions",
     "has_bounds",
     "judged",
+    "needed",
     "needs_a_probe",
     "probes_asked",
     "ranked",
@@ -106,27 +108,35 @@ def needs_a_probe(expression: Expression) -> bool:
             return False
 
 
-def can_hold(known: Known, row_count: int) -> Mask:
-    """Return which images, (row_count,), the filters of a plan do not leave out, whatever its
-    probes say."""
-    return _can_hold(known.plan.expression, known.masks, row_count)
+def needed(plan: Plan) -> Node | None:
+    """Return what images must pass to be in an answer, whatever the probes of a plan say, as a tree
+    of its filters alone; None where they need pass nothing."""
+    return _needed(plan.expression, plan.filters)
 
 
-def _can_hold(expression: Expression, masks: list[Mask], row_count: int) -> Mask:
-    every: Mask = np.ones(row_count, dtype=np.bool_)
+def _needed(expression: Expression, filters: Sequence[Filter]) -> Node | None:
     match expression:
         case FilterRef(index):
-            return masks[index]
-        case Negation(FilterRef(index)):
-            return ~masks[index]
+            return filters[index]
+        case ProbeRef():
+            return None
+        case Negation(part):
+            if any(isinstance(leaf, ProbeRef) for leaf, _ in leaves(part)):
+                return None
+            test = _needed(part, filters)
+            return None if test is None else Not(test)
         case AllOf(parts):
-            for part in parts:
-                every &= _can_hold(part, masks, row_count)
+            every = [test for part in parts if (test := _needed(part, filters)) is not None]
+            return _joined(And, every)
         case AnyOf(parts):
-            every[:] = False
-            for part in parts:
-                every |= _can_hold(part, masks, row_count)
-    return every
+            either = [_needed(part, filters) for part in parts]
+            return None if None in either else _joined(Or, [each for each in either if each])
+
+
+def _joined(kind: type[And] | type[Or], tests: list[Node]) -> Node | None:
+    if len(tests) < 2:
+        return tests[0] if tests else None
+    return kind(tuple(tests))
 
 
 def _mean_cosine(plan: Plan, cosines: NDArray[np.float32]) -> NDArray[np.float64] | None:

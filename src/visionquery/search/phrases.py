@@ -18,7 +18,7 @@ from visionquery.query.ast import Text
 from visionquery.store.rows import distinct
 from visionquery.store.words import words_of
 
-__all__ = ["Held", "Phrases", "phrases_of", "share_held"]
+__all__ = ["Held", "Phrases", "phrases_of", "share_held", "share_held_among"]
 
 Phrases = tuple[tuple[str, ...], ...]
 """Units of a query; each is held by an image that has any of its alternatives."""
@@ -119,7 +119,26 @@ def share_held(
     if not image_count:
         return None
     units = [_holders([holding(form) for form in forms]) for forms in phrases]
-    weights = [_weight(len(rows), image_count) for rows in units]
+    return _shares(units, [len(rows) for rows in units], image_count)
+
+
+def share_held_among(
+    rows: NDArray[np.intp],
+    holds: NDArray[np.bool_],
+    holders: NDArray[np.int64],
+    *,
+    image_count: int,
+) -> Held | None:
+    """Return how much of a query the images of some rows (n,), rising, hold, as `share_held` does:
+    which of its units, (u, n), and how many images hold each, (u,), are known."""
+    units = [rows[mask] for mask in holds]
+    return _shares(units, holders.tolist(), image_count) if image_count else None
+
+
+def _shares(
+    units: Sequence[NDArray[np.intp]], holders: Sequence[int], image_count: int
+) -> Held | None:
+    weights = [_weight(count, image_count) for count in holders]
     found = [(w, rows) for w, rows in zip(weights, units, strict=True) if w > 0 and len(rows)]
     if not found:
         return None

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final, Literal
+
+from visionquery.store.derived import place_that_counts
 
 __all__ = [
     "DEFAULT_MIN_CONFIDENCE",
@@ -131,7 +132,7 @@ class Explanation:
         return self.rank is not None and self.hit.confidence >= self.min_confidence
 
 
-def seen_within(hits: tuple[Hit, ...], places: Sequence[Path]) -> tuple[Hit, ...]:
+def seen_within(hits: tuple[Hit, ...], places: Sequence[str]) -> tuple[Hit, ...]:
     """Return hits that name, of several paths of an image, one at or below `places` (any path
     where there are none)."""
     if not places:
@@ -139,11 +140,7 @@ def seen_within(hits: tuple[Hit, ...], places: Sequence[Path]) -> tuple[Hit, ...
     return tuple(replace(hit, path=path_within(hit.paths, places)) for hit in hits)
 
 
-def path_within(paths: Sequence[str], places: Sequence[Path]) -> str | None:
+def path_within(paths: Sequence[str], places: Sequence[str]) -> str | None:
     """Return the first of an image's paths at or below `places`, the first where there is none
     such; None of no paths."""
-    if len(paths) > 1:
-        for path in paths:
-            if any(Path(path).is_relative_to(place) for place in places):
-                return path
-    return paths[0] if paths else None
+    return place_that_counts(paths, places) or None

@@ -4,7 +4,7 @@ Quantiles are read from at most 65,536 images, evenly spread, and may be those o
 errors have no side; the best few images are always the true ones of all that were looked at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +17,29 @@ from visionquery.search.calibrate import (
     picture_scale,
     text_scale,
 )
-from visionquery.store.base import Estimates, Span, Store
+from visionquery.store.base import Estimates, Store
 from visionquery.store.kernels import largest
 
-__all__ = ["FindBest", "best_of_all", "best_of_few", "measured", "sampled", "sampled_spans"]
+__all__ = ["FindBest", "best_of_all", "best_of_few", "measured", "sampled"]
 
 FindBest = Callable[[int, int], tuple[NDArray[np.intp], NDArray[np.float32]]]
 """From the number of a probe and a count to the rows (b,) of the best images, and all that equal
 the last, with their true cosines (b,)."""
 
 _SAMPLED = 65_536
-_RUN = 4096
-"""Rows that a sample has in a row, so that reading them is not reading all between."""
-
 _SEEDS = 64
 
 
 def measured(
-    plan: Plan, store: Store, sample: NDArray[np.float32], *, images: int, find_best: FindBest
+    plan: Plan,
+    sample: NDArray[np.float32],
+    *,
+    images: int,
+    find_best: FindBest,
+    biases: Callable[[NDArray[np.intp]], NDArray[np.float32]],
 ) -> list[Scale]:
     """Return the scale of each of p probes of a plan, from cosines (p, m) of a sample of so many
-    `images`; inside `store.reading()`."""
+    `images`; `biases` gives those (b,) of rows (b,)."""
     scales = []
     for index, probe in enumerate(plan.probes):
         null = plan.null if probe.is_text else None
@@ -45,8 +47,7 @@ def measured(
         if null is None:
             scales.append(picture_scale(sample[index], best, images=images))
         else:
-            biases = store.measures(rows)[:, 0]
-            scales.append(text_scale(sample[index], best, biases, null, images=images))
+            scales.append(text_scale(sample[index], best, biases(rows), null, images=images))
     return scales
 
 
@@ -58,14 +59,6 @@ def sampled(cosines: NDArray[np.float32], alive: NDArray[np.bool_]) -> NDArray[n
     if images == len(alive):
         return cosines[:, ::step]
     return cosines[:, np.flatnonzero(alive)[::step]]
-
-
-def sampled_spans(row_count: int) -> Sequence[Span]:
-    """Return rows to sample a library by: stretches of them, evenly spread."""
-    if row_count <= _SAMPLED:
-        return [(0, row_count)]
-    starts = np.linspace(0, row_count - _RUN, _SAMPLED // _RUN).astype(int).tolist()
-    return [(start, start + _RUN) for start in starts]
 
 
 def best_of_all(

@@ -33,6 +33,7 @@ __all__ = [
     "ImageRecord",
     "NewImage",
     "Order",
+    "Reader",
     "Root",
     "Scope",
     "Span",
@@ -160,8 +161,8 @@ class Compaction:
     bytes_after: int
 
 
-class Store(Protocol):
-    """Images, their vectors and facts, and the files they were seen in."""
+class Reader(Protocol):
+    """What a store answers: images, their vectors and facts, and the files they were seen in."""
 
     @property
     def location(self) -> str:
@@ -176,74 +177,6 @@ class Store(Protocol):
         """Up to how many rows every image is compared, unless a person says otherwise: as many as
         this store can compare while somebody waits."""
 
-    # -- writing: inside `with store.writing():` only --------------------------------------
-    def writing(self) -> AbstractContextManager[None]:
-        """Hold the one writer's place. Raises LibraryBusyError when another process has it."""
-
-    def add_root(self, location: str, *, whole: bool = True) -> Root:
-        """Return the root that this absolute folder belongs to, making it if need be; `whole`
-        is False when only single files of it are meant. Inside a whole root, that one is
-        returned. Whole roots below it stay roots of their own, which own the files there;
-        others become part of it when it is whole."""
-
-    def move(self, scope: Scope, location: str) -> Root:
-        """Say that the files below a scope, a root or a folder in it, now lie below another
-        absolute folder, and return the root that has them. Where both know a file of the same
-        path, the record that was there stays."""
-
-    def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
-        """Store images and the files they were seen in, all or nothing, durable on return.
-        Images that are already there are left as they are; a file's record is replaced, with all
-        its fragments. Every image that a file holds is among `images` or already stored."""
-
-    def write_facts(self, facts: Mapping[str, Facts]) -> None:
-        """Store facts of stored images, by image_id, in place of those that are there: all or
-        nothing, durable on return. Raises StoreError when one is not stored."""
-
-    def forget(self, files: Sequence[tuple[int, str]]) -> None:
-        """Forget files, given as (root_id, path)."""
-
-    def prune(self) -> int:
-        """Drop images that no file holds any more, and roots without files; return how many
-        images went."""
-
-    def write_texts(self, texts: Mapping[int, str]) -> None:
-        """Store the text that was read in pictures, by row, "" for none: all or nothing, durable
-        on return. One that is there is replaced. Raises StoreError when a row is no image."""
-
-    def write_measures(self, first_row: int, measures: NDArray[np.float32]) -> None:
-        """Store measures (n, MEASURES) of the n rows from `first_row` on: all or nothing, durable
-        on return. Those that are there are replaced; NaN stands for none."""
-
-    def set_note(self, key: str, value: str) -> None:
-        """Keep a small text beside the data."""
-
-    def compact(self, *, notes: Mapping[str, str] = NO_NOTES) -> Compaction:
-        """Number the images 0 to n - 1, in the order of their rows, and give back the room of
-        removed ones: all or nothing, durable on return, and these notes kept in the same step;
-        without a hole, change nothing. Raises StoreError while the store is being moved to another
-        model. A store of another process that was open before refuses from then on whatever needs
-        vectors, rows or writing."""
-
-    # -- moving to another model: vectors of the next one gather beside those in use ---------
-    def begin_next(self, model: ModelIdentity) -> None:
-        """Begin, or go on with, vectors of another model; what was made for a third one goes.
-        Raises StoreError for the model in use."""
-
-    def write_next(self, rows: Sequence[int], vectors: Matrix) -> None:
-        """Store the next model's unit vectors, (len(rows), its embed_dim), of rows: all or
-        nothing, durable on return. One that is there is replaced."""
-
-    def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
-        """Make the next model the model in one step, and drop these notes, the old vectors and
-        their measures. Rows and texts stay. Raises StoreError when an image has no vector of it
-        yet. A store of another process that was open before refuses from then on whatever needs
-        vectors, rows or writing."""
-
-    def drop_next(self) -> None:
-        """Give up the move and its vectors; without one, do nothing."""
-
-    # -- reading ---------------------------------------------------------------------------
     def reading(self) -> AbstractContextManager[None]:
         """Let this thread see one state of the store in all that it reads until the block ends:
         without it, a writer may add rows between two answers, which then differ in length.
@@ -364,3 +297,74 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release files. The store cannot be used afterwards."""
+
+
+class Store(Reader, Protocol):
+    """Images, their vectors and facts, and the files they were seen in."""
+
+    # -- writing: inside `with store.writing():` only --------------------------------------
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the one writer's place. Raises LibraryBusyError when another process has it."""
+
+    def add_root(self, location: str, *, whole: bool = True) -> Root:
+        """Return the root that this absolute folder belongs to, making it if need be; `whole`
+        is False when only single files of it are meant. Inside a whole root, that one is
+        returned. Whole roots below it stay roots of their own, which own the files there;
+        others become part of it when it is whole."""
+
+    def move(self, scope: Scope, location: str) -> Root:
+        """Say that the files below a scope, a root or a folder in it, now lie below another
+        absolute folder, and return the root that has them. Where both know a file of the same
+        path, the record that was there stays."""
+
+    def write(self, images: Sequence[NewImage], files: Sequence[FileRecord]) -> None:
+        """Store images and the files they were seen in, all or nothing, durable on return.
+        Images that are already there are left as they are; a file's record is replaced, with all
+        its fragments. Every image that a file holds is among `images` or already stored."""
+
+    def write_facts(self, facts: Mapping[str, Facts]) -> None:
+        """Store facts of stored images, by image_id, in place of those that are there: all or
+        nothing, durable on return. Raises StoreError when one is not stored."""
+
+    def forget(self, files: Sequence[tuple[int, str]]) -> None:
+        """Forget files, given as (root_id, path)."""
+
+    def prune(self) -> int:
+        """Drop images that no file holds any more, and roots without files; return how many
+        images went."""
+
+    def write_texts(self, texts: Mapping[int, str]) -> None:
+        """Store the text that was read in pictures, by row, "" for none: all or nothing, durable
+        on return. One that is there is replaced. Raises StoreError when a row is no image."""
+
+    def write_measures(self, first_row: int, measures: NDArray[np.float32]) -> None:
+        """Store measures (n, MEASURES) of the n rows from `first_row` on: all or nothing, durable
+        on return. Those that are there are replaced; NaN stands for none."""
+
+    def set_note(self, key: str, value: str) -> None:
+        """Keep a small text beside the data."""
+
+    def compact(self, *, notes: Mapping[str, str] = NO_NOTES) -> Compaction:
+        """Number the images 0 to n - 1, in the order of their rows, and give back the room of
+        removed ones: all or nothing, durable on return, and these notes kept in the same step;
+        without a hole, change nothing. Raises StoreError while the store is being moved to another
+        model. A store of another process that was open before refuses from then on whatever needs
+        vectors, rows or writing."""
+
+    # -- moving to another model: vectors of the next one gather beside those in use ---------
+    def begin_next(self, model: ModelIdentity) -> None:
+        """Begin, or go on with, vectors of another model; what was made for a third one goes.
+        Raises StoreError for the model in use."""
+
+    def write_next(self, rows: Sequence[int], vectors: Matrix) -> None:
+        """Store the next model's unit vectors, (len(rows), its embed_dim), of rows: all or
+        nothing, durable on return. One that is there is replaced."""
+
+    def finish_next(self, *, forget_notes: Sequence[str] = ()) -> None:
+        """Make the next model the model in one step, and drop these notes, the old vectors and
+        their measures. Rows and texts stay. Raises StoreError when an image has no vector of it
+        yet. A store of another process that was open before refuses from then on whatever needs
+        vectors, rows or writing."""
+
+    def drop_next(self) -> None:
+        """Give up the move and its vectors; without one, do nothing."""

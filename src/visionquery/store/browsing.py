@@ -8,7 +8,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +36,7 @@ _MEMBER = fragment_bytes(MEMBER)
 
 
 def ordered(
-    connection: sqlite3.Connection, kept: Kept, by: Order, *, places: Sequence[Path]
+    connection: sqlite3.Connection, kept: Kept, by: Order, *, places: Sequence[str]
 ) -> NDArray[np.intp]:
     """Return the rows (n,) of all images in an order, as `Store.ordered` does, inside a transaction
     that sees one state."""
@@ -60,7 +59,7 @@ def _has_copies(connection: sqlite3.Connection) -> bool:
     return found.fetchone() is not None
 
 
-def rows_by_path(connection: sqlite3.Connection, *, places: Sequence[Path]) -> NDArray[np.intp]:
+def rows_by_path(connection: sqlite3.Connection, *, places: Sequence[str]) -> NDArray[np.intp]:
     """Return the rows (n,) of all images by the path that counts, then by id."""
     ids = dict(connection.execute("SELECT row, image_id FROM images"))
     # Files come in path order, root for root, which is nearly the order that is wanted.
@@ -102,7 +101,7 @@ def facets(connection: sqlite3.Connection) -> Facets:
     )
 
 
-def _seen(connection: sqlite3.Connection, places: Sequence[Path]) -> dict[int, str]:
+def _seen(connection: sqlite3.Connection, places: Sequence[str]) -> dict[int, str]:
     """Return the path that counts of each image that has a file, by row."""
     seen: dict[int, str] = {}
     several: defaultdict[int, set[str]] = defaultdict(set)
@@ -132,7 +131,7 @@ def _files_apart(
             types[name] += rows
         for path, rows in by_folder.items():
             place = absolute(root.location, unpacked(path))
-            for folder in set(folders_around(Path(place), locations)):
+            for folder in set(folders_around(place, locations)):
                 folders[folder] += rows
     types.pop("", None)
     return types, folders

@@ -41,6 +41,7 @@ __all__ = [
     "replace_facts",
     "rows_with_prefix",
     "set_note",
+    "smallest_ids",
     "use_generation",
 ]
 
@@ -115,6 +116,11 @@ def rows_with_prefix(connection: sqlite3.Connection, prefix: str) -> list[int]:
         (first, last),
     )
     return [row for (row,) in found]
+
+
+def smallest_ids(connection: sqlite3.Connection, count: int) -> NDArray[np.int64]:
+    """Return the rows (n,), in any order, of the `count` images with the smallest ids."""
+    return rows_of(connection, "(SELECT row FROM images ORDER BY image_id LIMIT ?)", count)
 
 
 def add_images(connection: sqlite3.Connection, first_row: int, images: Sequence[NewImage]) -> None:

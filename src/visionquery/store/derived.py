@@ -8,7 +8,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -24,6 +24,7 @@ __all__ = [
     "comparable",
     "extension",
     "facets_of",
+    "folder_of",
     "folders_around",
     "frozen",
     "most_frequent",
@@ -63,7 +64,7 @@ class Kept:
 
 
 def order_of(
-    records: Iterable[ImageRecord], by: Order, *, places: Sequence[Path]
+    records: Iterable[ImageRecord], by: Order, *, places: Sequence[str]
 ) -> NDArray[np.intp]:
     """Return the rows (n,) of images in an order, as `Store.ordered` does."""
     ordered = sorted(
@@ -74,13 +75,12 @@ def order_of(
     return frozen(each.row for each in ordered)
 
 
-def place_that_counts(paths: Sequence[str], places: Sequence[Path]) -> str:
+def place_that_counts(paths: Sequence[str], places: Sequence[str]) -> str:
     """Return the first of an image's paths at or below `places`, the first where there is none
     such; "" of no paths."""
     if len(paths) > 1 and places:
-        folders = [os.fspath(place) for place in places]
         for path in paths:
-            if any(below(path, folder) is not None for folder in folders):
+            if any(below(path, folder) is not None for folder in places):
                 return path
     return paths[0] if paths else ""
 
@@ -105,7 +105,7 @@ def facets_of(
         if record.facts.camera is not None:
             cameras[record.facts.camera] += 1
         types.update({extension(path) for path in paths})
-        inside = (folders_around(Path(path).parent, locations) for path in record.paths)
+        inside = (folders_around(folder_of(path), locations) for path in record.paths)
         folders.update(set(chain.from_iterable(inside)))
     del types[""]
     dates = [record.facts.taken_at for record, _ in known if record.facts.taken_at]
@@ -131,13 +131,28 @@ def comparable(roots: Iterable[Root]) -> frozenset[str]:
     return frozenset(os.path.normcase(root.location) for root in roots)
 
 
-def folders_around(folder: Path, locations: Set[str]) -> Iterator[str]:
+def folder_of(path: str) -> str:
+    """Return the folder that an absolute path lies in."""
+    return path.rpartition("/")[0] if "://" in path else str(Path(path).parent)
+
+
+def folders_around(folder: str, locations: Set[str]) -> Iterator[str]:
     """Yield, of an absolute folder and those around it, the roots, whose `comparable` places are
     `locations`, and what lies up to two levels below one; some may come twice."""
-    inwards = [str(each) for each in (folder, *folder.parents)][::-1]
+    inwards = _inwards(folder)
     for i, place in enumerate(inwards):
         if os.path.normcase(place) in locations:
             yield from inwards[i : i + 1 + _FOLDER_LEVELS]
+
+
+def _inwards(folder: str) -> list[str]:
+    """Return an absolute folder after those around it, the outermost first."""
+    scheme, mark, rest = folder.partition("://")
+    if not mark:
+        place = Path(folder)
+        return [str(each) for each in (place, *place.parents)][::-1]
+    folders = accumulate(rest.removesuffix("/").split("/"), "{}/{}".format)
+    return [f"{scheme}://{each}" for each in folders]
 
 
 def most_frequent(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

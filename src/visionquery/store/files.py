@@ -20,7 +20,7 @@ from visionquery.store.places import absolute, packed, unpacked
 from visionquery.store.roots import roots
 from visionquery.store.rows import rows_of
 
-__all__ = ["file_records", "forget_files", "put_files", "rows_within", "seen_in"]
+__all__ = ["file_count", "file_records", "forget_files", "put_files", "rows_within", "seen_in"]
 
 _IS_FILE = "root_id = ? AND path = ?"
 _LEFT_OVER = -1
@@ -73,9 +73,18 @@ def forget_files(connection: sqlite3.Connection, files: Iterable[tuple[int, str]
     )
 
 
-def file_records(connection: sqlite3.Connection, scope: Scope) -> dict[str, FileRecord]:
-    """Return the files at and below a scope, by path, in path order."""
+def file_records(
+    connection: sqlite3.Connection, scope: Scope, *, after: str | None, limit: int | None
+) -> dict[str, FileRecord]:
+    """Return the files at and below a scope, by path, in path order: `limit` of them at most, and
+    of those only that come after the path `after`."""
     where, values = _at_or_below(scope)
+    if after is not None:
+        where, values = f"{where} AND path > ?", (*values, packed(after))
+    if limit is not None:
+        # A file has as many rows as fragments.
+        paths = f"SELECT DISTINCT path FROM files WHERE {where} ORDER BY path LIMIT ?"
+        where, values = f"root_id = ? AND path IN ({paths})", (scope.root_id, *values, limit)
     found = connection.execute(
         "SELECT path, fragment, files.size_bytes, mtime_ns, image_id, problem "
         f"FROM files LEFT JOIN images USING (row) WHERE {where} ORDER BY path, place",
@@ -102,6 +111,18 @@ def seen_in(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, di
         place = absolute(locations[root_id], unpacked(path))
         seen.setdefault(row, {}).setdefault(place, fragment_of(fragment))
     return seen
+
+
+def file_count(connection: sqlite3.Connection, scope: Scope) -> tuple[int, int]:
+    """Return how many files at and below a scope are in use, and how many were skipped."""
+    where, values = _at_or_below(scope)
+    # The first row of a file stands for it.
+    ((files, skipped),) = connection.execute(
+        "SELECT count(*), total(problem IS NOT NULL AND fragment = x'') FROM files "
+        f"WHERE {where} AND place = 0",
+        values,
+    )
+    return files - int(skipped), int(skipped)
 
 
 def rows_within(connection: sqlite3.Connection, scope: Scope) -> NDArray[np.int64]:

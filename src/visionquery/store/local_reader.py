@@ -7,7 +7,6 @@ processes. One opened store answers from one generation and refuses when that is
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +28,35 @@ from visionquery.store.entries import (
     checked_probes,
     checked_rows,
 )
-from visionquery.store.files import file_records, rows_within
+from visionquery.store.files import file_count, file_records, rows_within
 from visionquery.store.kernels import cosines
 from visionquery.store.layout import folder_bytes
 from visionquery.store.measures import read_measures
 from visionquery.store.opened import Opened
 from visionquery.store.places import locate, normal
+from visionquery.store.questions import Candidates, Question, Where
 from visionquery.store.roots import roots
 from visionquery.store.rows import distinct, joined
-from visionquery.store.scanning import estimates, estimates_of, nearest, products
-from visionquery.store.texts import rows_read
+from visionquery.store.scanning import (
+    estimates,
+    estimates_of,
+    nearest,
+    products,
+    sampled_spans,
+)
+from visionquery.store.texts import has_texts, rows_read
 from visionquery.store.words import words_of
 from visionquery.types import Matrix, ModelIdentity
 
-__all__ = ["LocalReader"]
+__all__ = ["EXACT_UP_TO", "LocalReader"]
+
+EXACT_UP_TO = 1_000_000
+"""Rows of a store on this machine up to which every image is compared."""
+
+_LIKELY = 512
+_LIKELY_PER_WANTED = 4
+"""How many candidates there are to every vector, at least, and how many more to each wanted."""
+
 
 class LocalReader:
     """What a `Store` in one folder answers."""
@@ -61,6 +75,11 @@ class LocalReader:
         """The model of all vectors that answers are made of."""
         return self._open.in_use.model
 
+    @property
+    def exact_up_to(self) -> int:
+        """Up to how many rows every image is compared."""
+        return EXACT_UP_TO
+
     def reading(self) -> AbstractContextManager[None]:
         """Let this thread see one state of the library in all it reads until the block ends."""
         return self._open.reading()
@@ -74,15 +93,22 @@ class LocalReader:
         """Return where an absolute path lies in the roots, None if in none."""
         return locate(normal(path), self.roots())
 
-    def files(self, scope: Scope) -> dict[str, FileRecord]:
-        """Return the files at and below a scope, by path, in path order."""
+    def files(
+        self, scope: Scope, *, after: str | None = None, limit: int | None = None
+    ) -> dict[str, FileRecord]:
+        """Return the files at and below a scope, by path, in path order, or a page of them."""
         with self._open.read() as connection:
-            return file_records(connection, scope)
+            return file_records(connection, scope, after=after, limit=limit)
 
-    def has_images(self, image_ids: Sequence[str]) -> set[str]:
-        """Return those of the ids that are stored."""
+    def file_count(self, scope: Scope) -> tuple[int, int]:
+        """Return how many files at and below a scope are in use, and how many were skipped."""
         with self._open.read() as connection:
-            return set(catalog.image_rows(connection, image_ids))
+            return file_count(connection, scope)
+
+    def rows_of(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """Return the rows, by id, of those of the ids that are stored."""
+        with self._open.rows() as connection:
+            return catalog.image_rows(connection, image_ids)
 
     def image_count(self) -> int:
         """Return the number of images."""
@@ -119,13 +145,17 @@ class LocalReader:
                 return estimates_of(scanned, asked, checked_rows(rows, scanned.row_count))
             return estimates(scanned, asked, spans or [(0, scanned.row_count)])
 
-    def nearest(self, probes: Matrix, count: int, *, among: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Return the rows (n,) of those `among` all that are likely to be the nearest to any of
-        some probes (p, embed_dim), about `count` to each."""
-        with self._open.scanned() as scanned:
-            asked = checked_probes(probes, self.model.embed_dim)
-            found = [nearest(scanned, probe, count, among=among) for probe in asked]
-            return distinct(np.concatenate([np.empty(0, dtype=np.intp), *found]))
+    def candidates(self, question: Question) -> Candidates:
+        """Return the images that are worth comparing for a question, by signs, then by bytes."""
+        from visionquery.store import meaning  # only a very large library needs it
+
+        with self.reading():
+            return meaning.candidates(self, question, nearest=self._nearest, sampled=self._sampled)
+
+    def sample(self, count: int) -> NDArray[np.intp]:
+        """Return the rows (n,), rising, of the `count` images with the smallest ids."""
+        with self._open.rows() as connection:
+            return np.sort(catalog.smallest_ids(connection, count))
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""
@@ -150,6 +180,11 @@ class LocalReader:
         with self._open.rows() as connection:
             return self._open.mask(connection, rows_read(connection))
 
+    def has_texts(self) -> bool:
+        """Return whether the text of any image was read."""
+        with self._open.read() as connection:
+            return has_texts(connection)
+
     def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where there is none."""
         with self._open.rows() as connection:
@@ -168,12 +203,21 @@ class LocalReader:
         with self._open.rows() as connection:
             return catalog.image_records(connection, rows)
 
-    def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
+    def ordered(self, by: Order, *, places: Sequence[str] = ()) -> NDArray[np.intp]:
         """Return the rows (n,) of all images in an order, kept until something changes."""
         from visionquery.store import browsing  # no search by relevance needs it; start fast
 
         with self._open.rows() as connection:
             return browsing.ordered(connection, self._kept, by, places=places)
+
+    def page(
+        self, where: Where, by: Order, *, offset: int, limit: int, places: Sequence[str] = ()
+    ) -> tuple[NDArray[np.intp], int]:
+        """Return a page of the rows (n,) of the images meant, in an order, and their number."""
+        from visionquery.store import meaning
+
+        with self.reading():
+            return meaning.page_of(self, where, by, offset=offset, limit=limit, places=places)
 
     def facets(self) -> Facets:
         """Return what filters can choose from, kept until something changes."""
@@ -221,3 +265,19 @@ class LocalReader:
     def close(self) -> None:
         """Release files. The store cannot be used afterwards."""
         self._open.close()
+
+    def _nearest(self, probes: Matrix, count: int, among: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the rows (n,) of those `among` all that are likely to be the nearest to any of
+        some probes (p, embed_dim), `count` and more to each."""
+        with self._open.scanned() as scanned:
+            asked = checked_probes(probes, self.model.embed_dim)
+            wanted = _LIKELY + _LIKELY_PER_WANTED * count
+            found = [nearest(scanned, probe, wanted, among=among) for probe in asked]
+            return distinct(np.concatenate([np.empty(0, dtype=np.intp), *found]))
+
+    def _sampled(self, probes: Matrix) -> NDArray[np.float32]:
+        """Return about the cosines (p, m) of probes with an even sample of the images."""
+        alive = self.alive()
+        spans = sampled_spans(len(alive))
+        in_sample = np.concatenate([alive[first:end] for first, end in spans])
+        return self.estimates(probes, spans=spans).cosines[:, in_sample]

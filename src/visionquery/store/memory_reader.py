@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +30,19 @@ from visionquery.store.base import (
 from visionquery.store.derived import facets_of, order_of
 from visionquery.store.fragments import compared, images_of
 from visionquery.store.kernels import cosines
+from visionquery.store.meaning import candidates, page_of
 from visionquery.store.memory_next import Next
 from visionquery.store.memory_places import MemoryPlaces, Seen
 from visionquery.store.places import locate, normal, packed
+from visionquery.store.questions import Candidates, Question, Where
 from visionquery.store.records import holds_phrase, record_test
 from visionquery.store.words import words_of
 from visionquery.types import Matrix, ModelIdentity
 
 __all__ = ["MemoryReader"]
+
+_EXACT_UP_TO = 1_000_000
+
 
 class MemoryReader:
     """What a `MemoryStore` answers."""
@@ -66,6 +71,11 @@ class MemoryReader:
         """The model of all vectors that answers are made of."""
         return self._model
 
+    @property
+    def exact_up_to(self) -> int:
+        """Up to how many rows every image is compared."""
+        return _EXACT_UP_TO
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Let nothing change until the block ends."""
@@ -83,16 +93,26 @@ class MemoryReader:
         """Return where an absolute path lies in the roots, None if in none."""
         return locate(normal(path), self.roots())
 
-    def files(self, scope: Scope) -> dict[str, FileRecord]:
-        """Return the files at and below a scope, by path, in path order."""
+    def files(
+        self, scope: Scope, *, after: str | None = None, limit: int | None = None
+    ) -> dict[str, FileRecord]:
+        """Return the files at and below a scope, by path, in path order, or a page of them."""
         with self.reading():
             found = {file.path: file for file in self._places.below(scope)}
-        return {path: found[path] for path in sorted(found, key=packed)}
+        start = None if after is None else packed(after)
+        paths = [path for path in found if start is None or packed(path) > start]
+        return {path: found[path] for path in sorted(paths, key=packed)[:limit]}
 
-    def has_images(self, image_ids: Sequence[str]) -> set[str]:
-        """Return those of the ids that are stored."""
+    def file_count(self, scope: Scope) -> tuple[int, int]:
+        """Return how many files at and below a scope are in use, and how many were skipped."""
         with self.reading():
-            return self._rows.keys() & set(image_ids)
+            skipped = [file.problem is not None for file in self._places.below(scope)]
+        return len(skipped) - sum(skipped), sum(skipped)
+
+    def rows_of(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """Return the rows, by id, of those of the ids that are stored."""
+        with self.reading():
+            return {each: self._rows[each] for each in image_ids if each in self._rows}
 
     def image_count(self) -> int:
         """Return the number of images."""
@@ -125,14 +145,21 @@ class MemoryReader:
             rows = np.concatenate([np.arange(*span) for span in spans])
         return Estimates(self.scores(probes, rows))
 
-    def nearest(
-        self, probes: Matrix, count: int, *, among: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
-        """Return the rows (n,) of those `among` all that are the nearest to any of some probes."""
+    def candidates(self, question: Question) -> Candidates:
+        """Return the images that are worth comparing for a question: the very nearest."""
         with self.reading():
-            rows = np.flatnonzero(among)
-            best = np.argsort(-self.scores(probes, rows), axis=1, kind="stable")
-            return rows[np.unique(best[:, :count])]
+            return candidates(
+                self,
+                question,
+                nearest=self._nearest,
+                sampled=lambda probes: self.scores(probes)[:, self.alive()],
+            )
+
+    def sample(self, count: int) -> NDArray[np.intp]:
+        """Return the rows (n,), rising, of the `count` images with the smallest ids."""
+        with self.reading():
+            rows = [self._rows[each] for each in sorted(self._rows)[:count]]
+        return np.array(sorted(rows), dtype=np.intp)
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""
@@ -160,6 +187,11 @@ class MemoryReader:
         with self.reading():
             return self._mask(self._texts)
 
+    def has_texts(self) -> bool:
+        """Return whether the text of any image was read."""
+        with self.reading():
+            return bool(self._texts)
+
     def measures(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Return the measures (n, MEASURES) of rows (n,), None is all, NaN where there is none."""
         with self.reading():
@@ -178,10 +210,17 @@ class MemoryReader:
             seen = self._places.by_image()
             return [self._record(int(row), seen[self._image(int(row)).image_id]) for row in rows]
 
-    def ordered(self, by: Order, *, places: Sequence[Path] = ()) -> NDArray[np.intp]:
+    def ordered(self, by: Order, *, places: Sequence[str] = ()) -> NDArray[np.intp]:
         """Return the rows (n,) of all images in an order."""
         with self.reading():
             return order_of(self.records(list(self._rows.values())), by, places=places)
+
+    def page(
+        self, where: Where, by: Order, *, offset: int, limit: int, places: Sequence[str] = ()
+    ) -> tuple[NDArray[np.intp], int]:
+        """Return a page of the rows (n,) of the images meant, in an order, and their number."""
+        with self.reading():
+            return page_of(self, where, by, offset=offset, limit=limit, places=places)
 
     def facets(self) -> Facets:
         """Return what filters can choose from."""
@@ -226,6 +265,11 @@ class MemoryReader:
     def close(self) -> None:
         """Let go of everything. The store cannot be used afterwards."""
         self._closed = True
+
+    def _nearest(self, probes: Matrix, count: int, among: NDArray[np.bool_]) -> NDArray[np.intp]:
+        rows = np.flatnonzero(among)
+        best = np.argsort(-self.scores(probes, rows), axis=1, kind="stable")
+        return rows[np.unique(best[:, :count])]
 
     def _asked(self, rows: NDArray[np.intp] | None) -> NDArray[np.int64]:
         count = len(self._images)

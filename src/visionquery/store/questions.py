@@ -50,17 +50,26 @@ class Question:
     Candidates are, for each of the vectors `near`, (q, embed_dim), `count` images or more that are
     likely to be its nearest of those that `where` means, and with them images that hold most of
     `units`; for each of the `probes`, (p, embed_dim), the likely `best` of all images, wherever
-    they are; and the rows `also`. Of each candidate all that follows is to be told.
+    they are; and of the rows `also` those that are images. Of each all that follows is to be told.
+
+    A `count` of 0 wants nothing but the best and the rows `also`. What images of the answer lie
+    near are the probes numbered `asked`, and the vectors `beside`, (b, embed_dim).
     """
 
     probes: Matrix
-    near: Matrix
+    asked: tuple[int, ...]
+    beside: Matrix
     count: int
     best: int
     where: Where = EVERYWHERE
     filters: tuple[Filter, ...] = ()
     units: Units = ()
     also: tuple[int, ...] = ()
+
+    @property
+    def near(self) -> Matrix:
+        """What images of the answer lie near, (q, embed_dim)."""
+        return np.vstack([self.probes[list(self.asked)], self.beside])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

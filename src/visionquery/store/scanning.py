@@ -24,7 +24,7 @@ from visionquery.store.kernels import (
 from visionquery.store.vectors import Segments
 from visionquery.types import Matrix, Vector
 
-__all__ = ["Scanned", "estimates", "estimates_of", "nearest", "products"]
+__all__ = ["Scanned", "estimates", "estimates_of", "nearest", "products", "sampled_spans"]
 
 _ROWS_PER_PIECE = 16_384
 _ROUNDING = 1e-5
@@ -39,6 +39,12 @@ _GUESSED_PER_WANTED = 4
 _LEAST_SHARE_GUESSED = 1 / 1000
 """How many rows are read as bytes for one that is wanted, and what share of all at least: beyond
 these, signs put no image off its place (`benchmarks/large.py`)."""
+
+
+_SAMPLED = 65_536
+_RUN = 4096
+"""Rows of a sample, and how many it has in a row, so that reading them is not reading all between.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,14 @@ def nearest(
     later = estimates(scanned, probe[None], [(signed, scanned.row_count)]).cosines[0, rest]
     rows, every = np.concatenate([rows, rest + signed]), np.concatenate([close, later])
     return rows[largest(every, count, among=np.ones(len(every), dtype=np.bool_))]
+
+
+def sampled_spans(row_count: int) -> Sequence[Span]:
+    """Return rows to sample a library by: stretches of them, evenly spread."""
+    if row_count <= _SAMPLED:
+        return [(0, row_count)]
+    starts = np.linspace(0, row_count - _RUN, _SAMPLED // _RUN).astype(int).tolist()
+    return [(start, start + _RUN) for start in starts]
 
 
 def _close(

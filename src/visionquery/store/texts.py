@@ -14,7 +14,7 @@ from visionquery.store.entries import storable
 from visionquery.store.folding import folded, with_single_spaces
 from visionquery.store.rows import rows_of
 
-__all__ = ["put_texts", "rows_read"]
+__all__ = ["has_texts", "put_texts", "rows_read"]
 
 
 def put_texts(connection: sqlite3.Connection, texts: Mapping[int, str]) -> None:
@@ -34,3 +34,8 @@ def put_texts(connection: sqlite3.Connection, texts: Mapping[int, str]) -> None:
 def rows_read(connection: sqlite3.Connection) -> NDArray[np.int64]:
     """Return the rows (n,) of images whose text was read."""
     return rows_of(connection, "texts")
+
+
+def has_texts(connection: sqlite3.Connection) -> bool:
+    """Return whether the text of any image was read."""
+    return connection.execute("SELECT 1 FROM texts LIMIT 1").fetchone() is not None

@@ -170,7 +170,7 @@ def check_facets_have_an_end(make_store: MakeStore) -> None:
 
 
 def _rows(store: Store, by: Order, *places: str) -> list[int]:
-    rows = store.ordered(by, places=[Path(HOME, place) for place in places])
+    rows = store.ordered(by, places=[str(Path(HOME, place)) for place in places])
     assert sorted(rows.tolist()) == store.alive().nonzero()[0].tolist()
     return [int(row) for row in rows]
 

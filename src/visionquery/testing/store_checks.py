@@ -25,6 +25,7 @@ from visionquery.testing.store_filter_checks import FILTER_CHECKS
 from visionquery.testing.store_fragment_checks import FRAGMENT_CHECKS
 from visionquery.testing.store_move_checks import MOVE_CHECKS
 from visionquery.testing.store_place_checks import PLACE_CHECKS
+from visionquery.testing.store_question_checks import QUESTION_CHECKS
 from visionquery.testing.store_reading_checks import READING_CHECKS
 from visionquery.testing.store_root_checks import ROOT_CHECKS
 from visionquery.testing.store_vector_checks import VECTOR_CHECKS
@@ -66,7 +67,7 @@ def check_written_images_are_found(make_store: MakeStore) -> None:
         assert record.facts == image.facts
         assert record.paths == (str(Path(HOME, "a", "one.jpg")),)
         np.testing.assert_array_equal(store.vectors([row])[0], image.vector)
-        assert store.has_images([image.image_id, "00" * 16, "no id"]) == {image.image_id}
+        assert set(store.rows_of([image.image_id, "00" * 16, "no id"])) == {image.image_id}
         assert store.size_bytes() > 0
 
 
@@ -107,7 +108,7 @@ def check_removed_images_leave_holes(make_store: MakeStore) -> None:
             assert store.alive().sum() == 2
             assert store.prune() == 1
         assert store.find(first.image_id) == []
-        assert store.has_images([first.image_id]) == set()
+        assert set(store.rows_of([first.image_id])) == set()
         assert store.find(second.image_id) == [row_of_second]
         assert (store.image_count(), store.row_count()) == (1, 2)
         assert store.alive().sum() == 1
@@ -200,6 +201,7 @@ STORE_CHECKS: tuple[Check, ...] = (
     check_closed_store_refuses,
     check_reading_holds_one_state,
     *VECTOR_CHECKS,
+    *QUESTION_CHECKS,
     *ROOT_CHECKS,
     *PLACE_CHECKS,
     *FILTER_CHECKS,

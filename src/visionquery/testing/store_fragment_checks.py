@@ -54,7 +54,7 @@ def check_fragments_are_replaced_whole(make_store: MakeStore) -> None:
         assert store.files(Scope(root.root_id)) == {"film.mp4": again}
         with store.writing():
             assert store.prune() == 1
-        assert store.has_images([_id(name) for name in _IMAGES]) == {_id("one"), _id("three")}
+        assert set(store.rows_of([_id(name) for name in _IMAGES])) == {_id("one"), _id("three")}
         whole = _write(store, "film.mp4", "three")
         assert store.files(Scope(root.root_id)) == {"film.mp4": whole}
         assert store.records(store.find(_id("three")))[0].fragments == {}

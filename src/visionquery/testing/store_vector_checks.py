@@ -1,4 +1,4 @@
-"""Checks of how a store compares: cosines of every row, of some, about, and the likely nearest."""
+"""Checks of how a store compares: cosines of every row, of some, and about."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -57,24 +57,6 @@ def check_estimates_are_near(make_store: MakeStore) -> None:
         assert is_refused(lambda: store.estimates(probes, rows=np.array([_COUNT])))
 
 
-def check_nearest_are_among_the_wanted(make_store: MakeStore) -> None:
-    """What is likely nearest comes in order of rows, from the wanted rows alone, and holds the
-    true nearest of a small store."""
-    with closing(make_store(MODEL)) as store:
-        _fill(store)
-        probes = np.stack([example_image(name).vector for name in "ab"])
-        among = np.arange(_COUNT) % 3 != 0
-        rows = store.nearest(probes, 6, among=among)
-        assert (np.diff(rows) > 0).all()
-        assert among[rows].all()
-        true = np.where(among, store.scores(probes), -2.0)
-        assert set(np.argsort(-true, axis=1)[:, :3].ravel()) <= set(rows.tolist())
-        assert len(store.nearest(probes, 6, among=np.zeros(_COUNT, dtype=np.bool_))) == 0
-        assert store.nearest(probes[:0], 6, among=among).shape == (0,)
-        every = store.nearest(probes, _COUNT, among=among)
-        assert every.tolist() == np.flatnonzero(among).tolist()
-
-
 def _fill(store: Store) -> None:
     fill(store, {f"{index}.jpg": example_image(f"many {index}") for index in range(_COUNT)})
 
@@ -82,5 +64,4 @@ def _fill(store: Store) -> None:
 VECTOR_CHECKS = (
     check_scores_are_cosines,
     check_estimates_are_near,
-    check_nearest_are_among_the_wanted,
 )

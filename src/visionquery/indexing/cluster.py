@@ -1,0 +1,202 @@
+"""Taking files up on a Ray cluster, whatever is lost over it.
+
+Ray Data does not work through a Ray client (`ray://`), so that one actor on the cluster, the
+*conductor*, runs the pipeline there, and is asked for its results block by block. Groups of files
+are its rows. Where there are no GPUs each core has a worker that does everything, as decoding and
+encoding would compete for it anyway; where there are, cores decode and one worker for each GPU
+encodes, and pictures travel between them through Ray's object store. What comes back is vectors,
+facts and reasons; one machine, the one that asked, writes.
+"""
+
+import pickle
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from visionquery.errors import EngineError
+from visionquery.images.limits import Limits
+from visionquery.images.scan import FoundFile
+from visionquery.indexing.conductor import Conductor
+from visionquery.indexing.connecting import check_address, check_nodes, connected, in_short
+from visionquery.indexing.on_node import Numbered, Rows, Task, load_model, outcomes_in, packed
+from visionquery.indexing.taking import FileOutcomes, TakeUp
+from visionquery.models.encoder import Encoder
+from visionquery.store.base import Scope, Store
+from visionquery.types import ModelIdentity
+
+__all__ = ["check_address", "on_cluster"]
+
+_SMALL_FILES, _SMALL_BYTES = 64, 64 * 2**20
+"""Work that is smaller is done here before a cluster is reached."""
+
+_SECTION = 100_000
+"""Files that are handed over at a time."""
+
+_MOST_GROUPED, _GROUP_BYTES = 64, 64 * 2**20
+_GROUPS_PER_WORKER = 8
+
+_ASKED_AHEAD = 2
+_TRIES = 3
+"""In a row without a single file done."""
+
+_FILES_AT_ONCE = 10_000
+"""Records of a store that are looked at together."""
+
+
+@contextmanager
+def on_cluster(
+    on: str,
+    store: Store,
+    model: ModelIdentity,
+    *,
+    here: TakeUp,
+    limits: Limits,
+    load: Callable[[ModelIdentity], Encoder] = load_model,
+) -> Iterator[TakeUp]:
+    """Give what takes files up on a cluster, which is reached when there is work worth it; what
+    is small is taken up by `here`. `load` gives the encoder there.
+
+    Raises, while files are taken up, EngineError where the cluster cannot be reached, is lost, or
+    has another version of visionquery, and ModelError where a node does not have the model.
+    """
+    cluster = _Cluster(on, store, Task(model, limits, load))
+
+    def take_up(files: Sequence[FoundFile]) -> Generator[FileOutcomes, None, None]:
+        if len(files) < _SMALL_FILES and sum(each.size_bytes for each in files) < _SMALL_BYTES:
+            yield from here(files)
+            return
+        numbered = enumerate(files)
+        while section := list(islice(numbered, _SECTION)):
+            yield from cluster.taken(section)
+
+    try:
+        yield take_up
+    finally:
+        cluster.leave()
+
+
+@dataclass(slots=True)
+class _Cluster:
+    """A cluster, connected when it is first used. `workers` counts the cores, or GPUs, that
+    encode there; `known` is a reference to the ids that need no encoding."""
+
+    on: str
+    store: Store
+    task: Task
+    ray: Any = None
+    ours: bool = False
+    workers: int = 0
+    gpus: int = 0
+    known: list[Any] = field(default_factory=list)
+
+    def taken(self, files: Sequence[Numbered]) -> Iterator[FileOutcomes]:
+        """Yield the outcomes of files as they come, each once, whatever is lost over it."""
+        self._reach()
+        left = dict(files)
+        tries = 0
+        while left:
+            try:
+                for number, outcomes in _whole(self._rows(list(left.items())), left):
+                    tries = 0
+                    del left[number]
+                    yield outcomes
+                lost: Exception | None = None
+            except self.ray.exceptions.RayError as error:
+                lost = error
+            except (ConnectionError, RuntimeError) as error:
+                raise EngineError(self._gone(error)) from error
+            tries += 1
+            if left and tries == _TRIES:
+                raise EngineError(self._gone(lost)) from lost
+
+    def leave(self) -> None:
+        """End the connection, if it was made here."""
+        if self.ray is not None and self.ours:
+            with suppress(Exception):  # It may have been lost.
+                self.ray.shutdown()
+
+    def _rows(self, files: Sequence[Numbered]) -> Iterator[Rows]:
+        conductor = self._conductor(files)
+        try:
+            asked = deque(conductor.more.remote() for _ in range(_ASKED_AHEAD))
+            while (rows := self.ray.get(asked.popleft())) is not None:
+                asked.append(conductor.more.remote())
+                yield rows
+        finally:
+            with suppress(Exception):  # It may have been lost.
+                self.ray.kill(conductor)
+
+    def _conductor(self, files: Sequence[Numbered]) -> Any:
+        groups = _groups(files, self.workers)
+        kind = self.ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(Conductor)
+        head = {"node:__internal_head__": 0.001}
+        if "node:__internal_head__" in self.ray.cluster_resources():
+            kind = kind.options(resources=head)  # Without it there is no cluster anyway.
+        return kind.remote(self.task, self.ray.put(groups), self.known, self.workers, self.gpus)
+
+    def _reach(self) -> None:
+        if self.ray is not None:
+            return
+        self.ray, self.ours = connected(self.on)
+        try:
+            check_nodes(self.ray, self.task)
+            has = self.ray.cluster_resources()
+            self.gpus = int(has.get("GPU", 0))
+            self.workers = self.gpus or int(has.get("CPU", 0))
+            self.known = [self.ray.put(packed(_ids(self.store)))]
+        except (ConnectionError, RuntimeError, self.ray.exceptions.RayError) as error:
+            raise EngineError(self._gone(error)) from error
+        if int(has.get("CPU", 0)) == 0:
+            raise EngineError(f"The cluster {self.on} has no cores to work with: add nodes to it.")
+
+    def _gone(self, error: Exception | None) -> str:
+        why = "nothing came back" if error is None else in_short(error)
+        return (
+            f"The cluster {self.on} was lost or failed ({why}). All that was finished is kept; run "
+            "the same command again when it is there, or without --on to go on here."
+        )
+
+
+def _whole(
+    blocks: Iterator[Rows], wanted: dict[int, FoundFile]
+) -> Iterator[tuple[int, FileOutcomes]]:
+    """Yield the outcomes of each file, with its number, once all are there."""
+    gathered: dict[int, dict[int, FileOutcomes]] = {}
+    for rows in blocks:
+        for number, part, outcomes in outcomes_in(rows):
+            if number not in wanted:
+                continue
+            parts = gathered.setdefault(number, {})
+            parts[part] = outcomes
+            if sum(map(len, parts.values())) == outcomes[0].item.count:
+                del gathered[number]
+                yield number, [each for place in sorted(parts) for each in parts[place]]
+
+
+def _groups(files: Sequence[Numbered], workers: int) -> list[bytes]:
+    """Cut files into groups: of few where there are few, so that every worker has some."""
+    most = min(max(1, len(files) // (workers * _GROUPS_PER_WORKER)), _MOST_GROUPED)
+    groups: list[bytes] = []
+    group: list[Numbered] = []
+    size = 0
+    for number, file in files:
+        group.append((number, file))
+        size += file.size_bytes
+        if len(group) == most or size >= _GROUP_BYTES:
+            groups.append(pickle.dumps(group))
+            group, size = [], 0
+    return [*groups, pickle.dumps(group)] if group else groups
+
+
+def _ids(store: Store) -> Iterator[str]:
+    for root in store.roots():
+        after: str | None = None
+        while files := store.files(Scope(root.root_id), after=after, limit=_FILES_AT_ONCE):
+            after = list(files)[-1]
+            for record in files.values():
+                if record.image_id is not None:
+                    yield record.image_id
+                yield from (part.image_id for part in record.fragments if part.image_id)
