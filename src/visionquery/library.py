@@ -145,13 +145,9 @@ class Library:
         from visionquery import filling
 
         return filling.add(
-            self._store,
-            lambda: self.encoder,
-            given.places(self._store, paths),
-            on=on,
-            on_progress=on_progress,
-            threads=self._threads,
-        )
+            self._store, lambda: self.encoder, given.places(self._store, paths),
+            on=on, on_progress=on_progress, threads=self._threads,
+        )  # fmt: skip
 
     def watch(
         self,
@@ -225,11 +221,9 @@ class Library:
         from visionquery import filling
 
         return filling.read_texts(
-            self._store,
-            given.places(self._store, paths),
-            on_progress=on_progress,
-            threads=self._threads,
-        )
+            self._store, given.places(self._store, paths),
+            on_progress=on_progress, threads=self._threads,
+        )  # fmt: skip
 
     def remove(self, *paths: Place) -> "Removal":
         """Forget folders or files; no picture is touched.

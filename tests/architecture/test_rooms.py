@@ -49,6 +49,7 @@ IMPORTERS = {
     "resvg_py": {"images/svg.py"},
     "watchfiles": {"indexing/watching.py"},
     "psutil": {"indexing/politeness.py"},
+    "ray": {"indexing/connecting.py", "indexing/conductor.py"},
 }
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from visionquery.errors import EngineError
+from visionquery.errors import EngineError, VisionQueryError
 from visionquery.images.limits import Limits
 from visionquery.images.scan import FoundFile
 from visionquery.indexing.conductor import Conductor
@@ -41,6 +41,9 @@ _GROUPS_PER_WORKER = 8
 _ASKED_AHEAD = 2
 _TRIES = 3
 """In a row without a single file done."""
+
+_HEAD = "node:__internal_head__"
+"""What Ray calls the node that all depend on, among the resources of a cluster."""
 
 _FILES_AT_ONCE = 10_000
 """Records of a store that are looked at together."""
@@ -78,6 +81,10 @@ def on_cluster(
         cluster.leave()
 
 
+class _WorkLostError(Exception):
+    """Ray gave up some work."""
+
+
 @dataclass(slots=True)
 class _Cluster:
     """A cluster, connected when it is first used. `workers` counts the cores, or GPUs, that
@@ -91,6 +98,7 @@ class _Cluster:
     workers: int = 0
     gpus: int = 0
     known: list[Any] = field(default_factory=list)
+    lost: bool = False
 
     def taken(self, files: Sequence[Numbered]) -> Iterator[FileOutcomes]:
         """Yield the outcomes of files as they come, each once, whatever is lost over it."""
@@ -98,19 +106,17 @@ class _Cluster:
         left = dict(files)
         tries = 0
         while left:
+            lost: Exception | None = None
             try:
                 for number, outcomes in _whole(self._rows(list(left.items())), left):
                     tries = 0
                     del left[number]
                     yield outcomes
-                lost: Exception | None = None
-            except self.ray.exceptions.RayError as error:
+            except _WorkLostError as error:
                 lost = error
-            except (ConnectionError, RuntimeError) as error:
-                raise EngineError(self._gone(error)) from error
             tries += 1
             if left and tries == _TRIES:
-                raise EngineError(self._gone(lost)) from lost
+                raise EngineError(self._gone(str(lost or "nothing came back"))) from lost
 
     def leave(self) -> None:
         """End the connection, if it was made here."""
@@ -119,22 +125,27 @@ class _Cluster:
                 self.ray.shutdown()
 
     def _rows(self, files: Sequence[Numbered]) -> Iterator[Rows]:
-        conductor = self._conductor(files)
-        try:
+        with self._asking():
+            conductor = self._conductor(files)
             asked = deque(conductor.more.remote() for _ in range(_ASKED_AHEAD))
-            while (rows := self.ray.get(asked.popleft())) is not None:
-                asked.append(conductor.more.remote())
+        try:
+            while True:
+                with self._asking():
+                    rows = self.ray.get(asked.popleft())
+                    asked.append(conductor.more.remote())
+                if rows is None:
+                    return
                 yield rows
         finally:
-            with suppress(Exception):  # It may have been lost.
-                self.ray.kill(conductor)
+            if not self.lost:
+                with suppress(Exception):
+                    self.ray.kill(conductor)
 
     def _conductor(self, files: Sequence[Numbered]) -> Any:
         groups = _groups(files, self.workers)
         kind = self.ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(Conductor)
-        head = {"node:__internal_head__": 0.001}
-        if "node:__internal_head__" in self.ray.cluster_resources():
-            kind = kind.options(resources=head)  # Without it there is no cluster anyway.
+        if _HEAD in self.ray.cluster_resources():  # Without its head there is no cluster anyway.
+            kind = kind.options(resources={_HEAD: 0.001})
         return kind.remote(self.task, self.ray.put(groups), self.known, self.workers, self.gpus)
 
     def _reach(self) -> None:
@@ -142,18 +153,32 @@ class _Cluster:
             return
         self.ray, self.ours = connected(self.on)
         try:
-            check_nodes(self.ray, self.task)
-            has = self.ray.cluster_resources()
-            self.gpus = int(has.get("GPU", 0))
-            self.workers = self.gpus or int(has.get("CPU", 0))
-            self.known = [self.ray.put(packed(_ids(self.store)))]
-        except (ConnectionError, RuntimeError, self.ray.exceptions.RayError) as error:
-            raise EngineError(self._gone(error)) from error
-        if int(has.get("CPU", 0)) == 0:
+            with self._asking():
+                check_nodes(self.ray, self.task)
+                has = self.ray.cluster_resources()
+                self.known = [self.ray.put(packed(_ids(self.store)))]
+        except _WorkLostError as error:
+            raise EngineError(self._gone(str(error))) from error
+        self.gpus, cores = int(has.get("GPU", 0)), int(has.get("CPU", 0))
+        self.workers = self.gpus or cores
+        if cores == 0:
             raise EngineError(f"The cluster {self.on} has no cores to work with: add nodes to it.")
 
-    def _gone(self, error: Exception | None) -> str:
-        why = "nothing came back" if error is None else in_short(error)
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Tell work that was lost, and can be asked for again, from a cluster that is gone: what
+        Ray raises then is of many kinds, those of its transport among them."""
+        try:
+            yield
+        except VisionQueryError:
+            raise
+        except self.ray.exceptions.RayError as error:
+            raise _WorkLostError(in_short(error)) from error
+        except Exception as error:
+            self.lost = True
+            raise EngineError(self._gone("the connection broke")) from error
+
+    def _gone(self, why: str) -> str:
         return (
             f"The cluster {self.on} was lost or failed ({why}). All that was finished is kept; run "
             "the same command again when it is there, or without --on to go on here."

@@ -22,6 +22,8 @@ _LOCAL = "ray"
 _SCHEME = "ray://"
 _CLIENT_PORT = 10001
 _SECONDS_TO_ANSWER = 10.0
+_SECONDS_TO_COME_BACK = "15"
+"""How long Ray tries to have a broken connection again; it does that twice."""
 
 
 def check_address(on: str) -> None:
@@ -43,12 +45,13 @@ def check_address(on: str) -> None:
 def connected(on: str) -> tuple[ModuleType, bool]:
     """Return Ray, connected, and whether that was done here: a program may be connected already."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", _SECONDS_TO_COME_BACK)
     import ray
 
     if ray.is_initialized():
         return ray, False
     address = on if on != _LOCAL else os.environ.get("RAY_ADDRESS", "local")
-    options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    options: dict[str, Any] = {"logging_level": "CRITICAL", "log_to_driver": False}
     if address == "local":
         options["include_dashboard"] = False
     elif address.startswith(_SCHEME):
