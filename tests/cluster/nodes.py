@@ -4,19 +4,18 @@ Prints "ready"; then "kill" on stdin ends a node and its workers at once, "add" 
 end of stdin ends all.
 """
 
+import os
 import sys
 import tempfile
-
-from ray.cluster_utils import Cluster
 
 STORE_BYTES = 80 * 2**20
 
 
-def serve(count: int, port: int, gpus: int, folder: str) -> None:
+def serve(count: int, port: int, gpus: int) -> None:
+    from ray.cluster_utils import Cluster  # once RAY_TMPDIR is set
+
     node = {"num_cpus": 1, "num_gpus": gpus, "object_store_memory": STORE_BYTES}
-    head = node | {
-        "ray_client_server_port": port, "include_dashboard": False, "temp_dir": folder,
-    }  # fmt: skip
+    head = node | {"ray_client_server_port": port, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes = [cluster.add_node(**node) for _ in range(count - 1)]
     print("ready", flush=True)
@@ -32,4 +31,5 @@ def serve(count: int, port: int, gpus: int, folder: str) -> None:
 if __name__ == "__main__":
     gpus_each = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     with tempfile.TemporaryDirectory(prefix="vq-ray-", ignore_cleanup_errors=True) as place:
-        serve(int(sys.argv[1]), int(sys.argv[2]), gpus_each, place)
+        os.environ["RAY_TMPDIR"] = place
+        serve(int(sys.argv[1]), int(sys.argv[2]), gpus_each)

@@ -1,6 +1,8 @@
 """Index a folder on a cluster with an encoder that takes its time: ON LIBRARY MODEL FOLDER SECONDS.
 
 Prints a line for each written group, and the report as JSON; an error as its class and sentence.
+Then may come what is wrong: `absent`, nodes do not have the model; `newer`, this is another
+version.
 """
 
 import json
@@ -12,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.errors import VisionQueryError
+from visionquery.errors import ModelError, VisionQueryError
 from visionquery.images.limits import Limits
+from visionquery.indexing import connecting
 from visionquery.indexing.cluster import on_cluster
 from visionquery.indexing.on_node import load_model
 from visionquery.indexing.places import add_roots, named_scopes
@@ -49,13 +52,17 @@ class Slow:
         return ImageTower(tower.provider, encode)
 
 
-def slowly(on: str, library: str, model: str, folder: str, seconds: float) -> IndexReport:
+def slowly(
+    on: str, library: str, model: str, folder: str, seconds: float, *, absent: bool
+) -> IndexReport:
     fetch = Fetch(offline=True, on_note=print, on_download=lambda *_: None)
     source = source_of(library, model, fetch, threads=1)
     store = source.store(create=True)
     encoder = source.encoder(store.model)
 
     def load(identity: ModelIdentity) -> Slow:
+        if absent:
+            raise ModelError("it is not there")
         return Slow(load_model(identity), seconds)
 
     def show(progress: Progress) -> None:
@@ -75,7 +82,9 @@ def slowly(on: str, library: str, model: str, folder: str, seconds: float) -> In
 
 if __name__ == "__main__":
     try:
-        found = slowly(*sys.argv[1:5], float(sys.argv[5]))
+        if "newer" in sys.argv:
+            connecting.__version__ = "99.0"
+        found = slowly(*sys.argv[1:5], float(sys.argv[5]), absent="absent" in sys.argv)
     except VisionQueryError as error:
         print(json.dumps({"error": type(error).__name__, "sentence": str(error)}))
     except KeyboardInterrupt:

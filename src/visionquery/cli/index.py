@@ -91,8 +91,8 @@ def index(
     if reencode:
         if paths or moved_from is not None or ocr or on is not None:
             raise InputError(
-                "--reencode is for the whole library: leave the paths out, --ocr and --on, and bring "
-                "folders up to date with a visionquery index of its own."
+                "--reencode is for the whole library: leave the paths, --ocr and --on out, and "
+                "bring folders up to date with a visionquery index of its own."
             )
         _reencode(library, model, json=json, quiet=quiet, manners=manners)
         return

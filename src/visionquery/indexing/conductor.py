@@ -8,7 +8,7 @@ from visionquery.indexing.on_node import KnownIds, Line, Rows, Task, Tower, prep
 __all__ = ["Conductor"]
 
 _BLOCK_BYTES = 16 * 2**20
-_PICTURES_AT_ONCE = 128
+_PICTURES_AT_ONCE = 64
 """On a GPU."""
 
 _LOSSES = 5

@@ -123,7 +123,7 @@ class KnownIds:
     ids: NDArray[np.bytes_]
 
     def __contains__(self, image_id: str) -> bool:
-        wanted = np.bytes_(bytes.fromhex(image_id))
+        (wanted,) = packed([image_id])  # Both without the zeros at their end, as NumPy gives them.
         place = int(np.searchsorted(self.ids, wanted))
         return place < len(self.ids) and bool(self.ids[place] == wanted)
 
