@@ -85,15 +85,14 @@ def test_what_is_known_by_content_is_not_encoded_again(
 
 
 def test_a_node_killed_in_the_middle_costs_nothing_but_time(
-    start_nodes: type[Nodes], slowly: type[Slowly], pile: Path, tiny_model: Path, tmp_path: Path,
+    nodes: Nodes, slowly: type[Slowly], pile: Path, tiny_model: Path, tmp_path: Path,
     local: Held, held: Callable[[Path], Held],
 ) -> None:  # fmt: skip
-    nodes = start_nodes(3)
     run = slowly(nodes.address, tmp_path / "library", tiny_model, pile, 0.1)
     run.wait_for(20)
     nodes.kill_one()
     report = run.end()
-    nodes.close()
+    nodes.add_one()
     assert (report["images"], len(report["skipped"])) == (PICTURES + 5, 2)
     held(tmp_path / "library").assert_same(local)
 
@@ -119,7 +118,10 @@ def test_an_interrupted_run_keeps_what_is_finished_and_the_next_goes_on(
     ("wrong", "kind", "sentence"),
     [
         ("absent", "ModelError", "does not have the model tiny as it is here at"),
-        ("newer", "EngineError", "this machine 99.0: install the same version on all nodes"),
+        pytest.param(
+            "newer", "EngineError", "this machine 99.0: install the same version on all nodes",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_node_that_cannot_do_its_part_is_named_before_the_work_begins(

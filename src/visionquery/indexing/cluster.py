@@ -9,12 +9,14 @@ facts and reasons; one machine, the one that asked, writes.
 """
 
 import pickle
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from visionquery.errors import EngineError, VisionQueryError
 from visionquery.images.limits import Limits
@@ -22,12 +24,15 @@ from visionquery.images.scan import FoundFile
 from visionquery.indexing.conductor import Conductor
 from visionquery.indexing.connecting import check_address, check_nodes, connected, in_short
 from visionquery.indexing.on_node import Numbered, Rows, Task, load_model, outcomes_in, packed
+from visionquery.indexing.own_thread import OwnThread
 from visionquery.indexing.taking import FileOutcomes, TakeUp
 from visionquery.models.encoder import Encoder
 from visionquery.store.base import Scope, Store
 from visionquery.types import ModelIdentity
 
 __all__ = ["check_address", "on_cluster"]
+
+Result = TypeVar("Result")
 
 _SMALL_FILES, _SMALL_BYTES = 64, 64 * 2**20
 """Work that is smaller is done here before a cluster is reached."""
@@ -39,6 +44,8 @@ _MOST_GROUPED, _GROUP_BYTES = 64, 64 * 2**20
 _GROUPS_PER_WORKER = 8
 
 _ASKED_AHEAD = 2
+_SECONDS_AT_A_TIME = 0.5
+_SECONDS_TO_TIDY = 10.0
 _TRIES = 3
 """In a row without a single file done."""
 
@@ -99,6 +106,7 @@ class _Cluster:
     gpus: int = 0
     known: list[Any] = field(default_factory=list)
     lost: bool = False
+    thread: OwnThread = field(default_factory=OwnThread)
 
     def taken(self, files: Sequence[Numbered]) -> Iterator[FileOutcomes]:
         """Yield the outcomes of files as they come, each once, whatever is lost over it."""
@@ -121,55 +129,70 @@ class _Cluster:
     def leave(self) -> None:
         """End the connection, if it was made here."""
         if self.ray is not None and self.ours:
-            with suppress(Exception):  # It may have been lost.
-                self.ray.shutdown()
+            self._tidy(self.ray.shutdown)
+        self.thread.close()
 
     def _rows(self, files: Sequence[Numbered]) -> Iterator[Rows]:
-        with self._asking():
-            conductor = self._conductor(files)
-            asked = deque(conductor.more.remote() for _ in range(_ASKED_AHEAD))
+        conductor = self._asked(lambda: self._conductor(files))
+        waiting: deque[Any] = deque()
+        stopped = threading.Event()
+        more = partial(self._next, conductor, waiting, stopped)
         try:
-            while True:
-                with self._asking():
-                    rows = self.ray.get(asked.popleft())
-                    asked.append(conductor.more.remote())
-                if rows is None:
-                    return
+            while (rows := self._asked(more)) is not None:
                 yield rows
         finally:
+            stopped.set()
             if not self.lost:
-                with suppress(Exception):
-                    self.ray.kill(conductor)
+                self._tidy(lambda: self.ray.kill(conductor))
 
     def _conductor(self, files: Sequence[Numbered]) -> Any:
+        if not self.ray.is_initialized():  # Ray would start a cluster of its own here.
+            raise ConnectionError
         groups = _groups(files, self.workers)
         kind = self.ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(Conductor)
         if _HEAD in self.ray.cluster_resources():  # Without its head there is no cluster anyway.
             kind = kind.options(resources={_HEAD: 0.001})
         return kind.remote(self.task, self.ray.put(groups), self.known, self.workers, self.gpus)
 
+    def _next(self, conductor: Any, waiting: deque[Any], stopped: threading.Event) -> Rows | None:
+        """Return the next block of results, and have those after it made meanwhile."""
+        while len(waiting) < _ASKED_AHEAD:
+            waiting.append(conductor.more.remote())
+        while not stopped.is_set():
+            try:
+                rows: Rows | None = self.ray.get(waiting[0], timeout=_SECONDS_AT_A_TIME)
+            except self.ray.exceptions.GetTimeoutError:
+                continue
+            waiting.popleft()
+            return rows
+        return None
+
     def _reach(self) -> None:
         if self.ray is not None:
             return
-        self.ray, self.ours = connected(self.on)
+        self.ray, self.ours = self.thread.call(lambda: connected(self.on))
         try:
-            with self._asking():
-                check_nodes(self.ray, self.task)
-                has = self.ray.cluster_resources()
-                self.known = [self.ray.put(packed(_ids(self.store)))]
+            has = self._asked(self._look)
         except _WorkLostError as error:
             raise EngineError(self._gone(str(error))) from error
         self.gpus, cores = int(has.get("GPU", 0)), int(has.get("CPU", 0))
         self.workers = self.gpus or cores
         if cores == 0:
             raise EngineError(f"The cluster {self.on} has no cores to work with: add nodes to it.")
+        known = packed(_ids(self.store))
+        self.known = [self._asked(lambda: self.ray.put(known))]
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Tell work that was lost, and can be asked for again, from a cluster that is gone: what
-        Ray raises then is of many kinds, those of its transport among them."""
+    def _look(self) -> dict[str, float]:
+        """Return what the cluster has, once every node was found fit."""
+        check_nodes(self.ray, self.task)
+        return dict(self.ray.cluster_resources())
+
+    def _asked(self, work: Callable[[], Result]) -> Result:
+        """Return what a call of Ray does. Tells work that was lost, and can be asked for again,
+        from a cluster that is gone: what Ray raises then is of many kinds, those of its transport
+        among them."""
         try:
-            yield
+            return self.thread.call(work)
         except VisionQueryError:
             raise
         except self.ray.exceptions.RayError as error:
@@ -177,6 +200,11 @@ class _Cluster:
         except Exception as error:
             self.lost = True
             raise EngineError(self._gone("the connection broke")) from error
+
+    def _tidy(self, work: Callable[[], object]) -> None:
+        """Give Ray some seconds for what is only good manners."""
+        with suppress(Exception):  # The cluster may have been lost.
+            self.thread.call(work, seconds=_SECONDS_TO_TIDY)
 
     def _gone(self, why: str) -> str:
         return (

@@ -1,12 +1,10 @@
 """Reaching a Ray cluster: a connection, and whether every node of it can do its part."""
 
+import logging
 import os
-import signal
 import socket
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,8 +54,9 @@ def connected(on: str) -> tuple[ModuleType, bool]:
         options["include_dashboard"] = False
     elif address.startswith(_SCHEME):
         _check_listening(address)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # What goes wrong is said here.
     try:
-        with warnings.catch_warnings(), _own_signals():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address, **options)
     except Exception as error:  # Ray raises many kinds
@@ -81,19 +80,6 @@ def _check_listening(address: str) -> None:
             f"No cluster answers at {address} ({error.strerror or error}): start its head with ray "
             f"start --head --ray-client-server-port={where[1]}, or correct the address."
         ) from error
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep what this process does when it is told to end, which Ray would change."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def check_nodes(ray: Any, task: Task) -> None:
