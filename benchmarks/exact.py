@@ -41,6 +41,7 @@ from visionquery.query.plan import (
 )
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
 from visionquery.search.executor import execute
+from visionquery.search.phrases import Phrases
 from visionquery.search.result import Page
 from visionquery.store.base import Store
 from visionquery.store.kernels import largest
@@ -145,16 +146,26 @@ def answer(
     filters: tuple[Filter, ...] = (),
 ) -> Page:
     """Return a page for texts of vectors (p, dim) whose words are in no file."""
-    plan = Plan(
+    return execute(plan_of(store, probes, expression, filters), store, limit=limit, exact=True)
+
+
+def plan_of(
+    store: Store,
+    probes: Matrix,
+    expression: Expression = _ONE,
+    filters: tuple[Filter, ...] = (),
+    phrases: Phrases = (),
+) -> Plan:
+    """Return the plan of texts of vectors (p, dim), whose words are the units `phrases`."""
+    return Plan(
         vectors=probes,
-        probes=tuple(Probe("made", is_text=True) for _ in probes),
+        probes=tuple(Probe("made", is_text=True, phrases=phrases) for _ in probes),
         filters=filters,
         expression=expression,
         null=_NULL,
         calibration=DEFAULT_CALIBRATION,
         fingerprint=store.model.fingerprint,
     )
-    return execute(plan, store, limit=limit, exact=True)
 
 
 def _reads(size_bytes: int) -> dict[str, Callable[[], object]]:

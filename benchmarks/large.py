@@ -28,11 +28,10 @@ from benchmarks.beside.floor import read_bandwidth
 from benchmarks.quality.verdicts import finish, target
 from numpy.typing import NDArray
 
-from visionquery.search.candidates import likely_count
-from visionquery.search.scales import sampled_spans
 from visionquery.store.codes import Coded, Codes
 from visionquery.store.kernels import cosines
-from visionquery.store.scanning import Scanned, estimates, estimates_of, nearest, products
+from visionquery.store.local_reader import likely_count
+from visionquery.store.scanning import Scanned, estimates, nearest, products, sampled_spans
 from visionquery.store.vectors import ROWS_PER_SEGMENT, Segments
 from visionquery.types import Matrix
 
@@ -99,13 +98,8 @@ def searched(folder: Path, rows: int, dim: int) -> dict[str, object]:
         started = time.perf_counter()
         estimates(scanned, probe, spans)
         near = nearest(scanned, probe[0], likely_count(_LIMIT), among=alive)
-        about = estimates_of(scanned, probe, near)
-        # As `search.bounds` does: the best by estimates, then all that these do not rule out.
-        seeds = np.sort(np.argsort(-about.cosines[0])[: 2 * _LIMIT])
-        floor = np.sort(products(scanned, probe, near[seeds])[0])[-_LIMIT] - about.error
-        rows = near[about.cosines[0] >= floor]
-        scores = products(scanned, probe, rows)[0]
-        found.append(rows[np.argsort(-scores)[:_LIMIT]].tolist())
+        scores = products(scanned, probe, near)[0]
+        found.append(near[np.argsort(-scores)[:_LIMIT]].tolist())
         seconds.append(time.perf_counter() - started)
     status = dict(
         line.split(":", 1) for line in Path("/proc/self/status").read_text("utf-8").splitlines()

@@ -3,7 +3,7 @@ where they are, the shared real model and photographs."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from PIL import Image
 
+from tests.engines import Postgres, running_postgres
 from visionquery import Library
 from visionquery.server import ServerSettings, create_app
 from visionquery.server.running import address_of, listen
@@ -31,6 +32,13 @@ COLOURS = {
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder whose towers know colours."""
     return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL with pgvector; each test takes a schema of its own."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

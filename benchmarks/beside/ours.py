@@ -8,9 +8,9 @@ from benchmarks.beside.vectors import chunks
 from benchmarks.exact import answer, best
 from numpy.typing import NDArray
 
-from visionquery.search.candidates import likely_count
 from visionquery.store.base import NewImage, Store
 from visionquery.store.local import create_local, open_local
+from visionquery.store.questions import Question
 from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
 __all__ = ["Answers", "Likely", "Ours"]
@@ -54,10 +54,8 @@ class Likely(Ours):
     def search(self, query: Vector, limit: int) -> NDArray[np.intp]:
         """Guess by signs, look closer by bytes, and read the best."""
         with self._store.reading():
-            alive = self._store.alive()
-            rows = self._store.nearest(query[None], likely_count(limit), among=alive)
-            scores = self._store.scores(query[None], rows)[0]
-        return rows[np.argsort(-scores)[:limit]]
+            found = self._store.candidates(Question(query[None], (0,), query[None][:0], limit, 1))
+        return found.rows[np.argsort(-found.cosines[0])[:limit]]
 
 
 class Answers(Ours):

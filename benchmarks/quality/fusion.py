@@ -19,6 +19,7 @@ from visionquery.query.ast import Blend, Text
 from visionquery.search.calibrate import log_odds
 from visionquery.search.candidates import find
 from visionquery.search.phrases import phrases_of
+from visionquery.store.questions import EVERYWHERE
 from visionquery.types import Facts
 
 _WEIGHTS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
@@ -67,7 +68,7 @@ def _facts(number: int, caption: str) -> Facts:
 def _scored(asked: Asked, text: str) -> tuple[Column, Column]:
     """Return the visual log-odds (n,) and the share of the words (n,) of all photographs."""
     plan = asked.plan(Blend((Text(text),)))
-    found = find(plan, asked.store, None, count=1, least=0.0, every=True)
+    found = find(plan, asked.store, EVERYWHERE, count=1, least=0.0, every=True)
     evidence, known = found.best.evidence, found.known
     visual = log_odds(evidence.cosines[0], known.scales[0], plan.calibration.text)
     share, held = np.zeros(len(visual)), known.held[0]

@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visionquery.errors import InputError
 from visionquery.indexing.places import add_roots, check_places, holds, named_scopes
 from visionquery.store.base import Compaction, Store
+from visionquery.store.engines import is_address
 from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
     from visionquery.indexing.reencode import ReencodeReport
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.models.encoder import Encoder
+    from visionquery.store.backup import BackedUp
 
-__all__ = ["add", "compact", "read_texts", "reencode", "watch"]
+__all__ = ["add", "backup", "compact", "read_texts", "reencode", "watch"]
 
 
 def add(
     store: Store,
     encoder: Callable[[], Encoder],
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     on: str | None = None,
     on_progress: Callable[[Progress], None],
@@ -61,7 +64,7 @@ def add(
 def watch(
     store: Store,
     encoder: Callable[[], Encoder],
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     pace: Pace | None,
     polling: bool,
@@ -80,7 +83,7 @@ def watch(
         check_installed()
     check_places(places, is_known=lambda place: holds(store, place))
 
-    def run(due: Sequence[Path]) -> IndexReport:
+    def run(due: Sequence[str]) -> IndexReport:
         before_run()
         return add(store, encoder, due, on_progress=on_progress, threads=threads)
 
@@ -96,6 +99,20 @@ def compact(store: Store) -> Compaction:
 
     with store.writing():
         return store.compact(notes=compacted_notes(store))
+
+
+def backup(
+    store: Store, to: str, *, on_progress: Callable[[str, int, int], None]
+) -> BackedUp:
+    """Copy a store in a folder to another one, as `Library.backup` says."""
+    from visionquery.store.backup import back_up
+
+    if is_address(store.location):
+        raise InputError(
+            f"backup copies libraries in folders. Copy {store.location} to one with: visionquery "
+            "copy FROM TO; or use the tools of its engine."
+        )
+    return back_up(Path(store.location), Path(to), on_progress=on_progress)
 
 
 def reencode(
@@ -138,7 +155,7 @@ def reencode(
 
 def read_texts(
     store: Store,
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     on_progress: Callable[[Progress], None],
     threads: int,

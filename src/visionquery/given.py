@@ -31,13 +31,13 @@ def least(min_confidence: float | None) -> float:
     return DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
 
 
-def place(name: Place) -> Path:
+def place(name: Place) -> str:
     """Return a place absolute and without "..", but symbolic links as they are, which pathlib
     cannot do."""
-    return Path(os.path.abspath(expanded(name)))  # noqa: PTH100
+    return os.path.abspath(expanded(name))  # noqa: PTH100
 
 
-def places(store: Store, names: Place | Iterable[Place]) -> list[Path]:
+def places(store: Store, names: Place | Iterable[Place]) -> list[str]:
     """Return one or several places, absolute and in the spelling that a store knows."""
     named = [names] if isinstance(names, str | Path) else list(names)
     if not named:

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from visionquery import given
@@ -264,11 +263,12 @@ class Library:
         The folder is new or empty, or has an older copy of this library, which is brought up to
         date: only what came since is copied. The copy is checked before it counts, and is a library
         of its own. `on_progress` gets (what, done_bytes, total_bytes). Raises StoreError where the
-        folder is none of these or cannot be written to, and where the library itself is damaged.
+        folder is none of these or cannot be written to, and where the library itself is damaged;
+        InputError for a library at an address.
         """
-        from visionquery.store.backup import back_up
+        from visionquery import filling
 
-        return back_up(Path(self._store.location), given.place(to), on_progress=on_progress)
+        return filling.backup(self._store, given.place(to), on_progress=on_progress)
 
     # -- asking ----------------------------------------------------------------------------
     def search(

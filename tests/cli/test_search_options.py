@@ -207,7 +207,7 @@ def test_every_picture_of_a_small_library_is_compared(vq, dated):
 
 
 def test_an_answer_that_passes_pictures_over_says_so(vq, dated, monkeypatch):
-    monkeypatch.setattr("visionquery.search.candidates._FEW", 0)
+    monkeypatch.setattr("visionquery.store.meaning.COMPARED_ALL", 0)
     assert vq("search", "red", "--approximate", "--json").document["exact"] is False
     ran = vq("search", "red", "--approximate")
     assert "Not every picture was compared, to save time; --exact compares them all." in ran.err

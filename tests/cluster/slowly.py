@@ -9,7 +9,6 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,11 +69,11 @@ def slowly(
 
     local = here(store, encoder, limits=Limits(), threads=1)
     with store.writing():
-        add_roots(store, [Path(folder)])
+        add_roots(store, [folder])
         with on_cluster(
             on, store, encoder.identity, here=local, limits=Limits(), load=load
         ) as take_up:
-            scopes = named_scopes(store, [Path(folder)])
+            scopes = named_scopes(store, [folder])
             report = index(store, scopes, take_up=take_up, on_progress=show)
     store.close()
     return report

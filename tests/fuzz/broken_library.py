@@ -17,6 +17,7 @@ from visionquery.errors import StoreError
 from visionquery.query.ast import Contains, Filter, Near, OneOf, Range
 from visionquery.store.base import MEASURES, FileRecord, Scope
 from visionquery.store.local import LocalStore, create_local, open_local
+from visionquery.store.questions import Question
 from visionquery.testing.store_examples import HOME, MODEL, example_image, fill
 
 __all__ = ["answers", "change", "damaged", "example_damage", "true_answers"]
@@ -179,7 +180,7 @@ _QUESTIONS: tuple[Callable[[LocalStore], Any], ...] = (
     lambda store: store.alive(),
     lambda store: store.scores(_PROBE)[:, _rows(store)],
     lambda store: store.estimates(_PROBE).cosines.shape,
-    lambda store: store.nearest(_PROBE, 3, among=store.alive()),
+    lambda store: store.candidates(Question(_PROBE, (0,), _PROBE[:0], 3, 1)).rows,
     *(lambda store, test=test: store.matching(test) for test in _FILTERS),
     lambda store: store.holding("näme"),
     lambda store: store.text_read(),

@@ -30,7 +30,7 @@ def test_an_answer_is_that_of_the_library(api: TestClient, library: Library) -> 
 def test_images_may_be_passed_over_where_that_is_asked_for(
     api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("visionquery.search.candidates._FEW", 0)
+    monkeypatch.setattr("visionquery.store.meaning.COMPARED_ALL", 0)
     asked = {"q": "red", "min_confidence": 0, "limit": 5}
     for exact, expected in ((None, True), (True, True), (False, False)):
         answer = api.get(SEARCH, params=asked if exact is None else asked | {"exact": exact}).json()

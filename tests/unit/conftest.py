@@ -26,6 +26,7 @@ from visionquery.search.planner import plan as make_plan
 from visionquery.search.result import Page
 from visionquery.store.base import FileRecord, NewImage, Store
 from visionquery.store.memory import MemoryStore
+from visionquery.store.questions import Where
 from visionquery.testing.tiny_model import make_tiny_model
 from visionquery.types import Calibration, Curve, Decoded, Facts, Line, Matrix, ModelIdentity
 
@@ -320,6 +321,12 @@ class World:
         """The ids of a whole page, hits and closest."""
         page = self.search(query, store, **wanted)
         return [hit.image_id for hit in (*page.hits, *page.closest)]
+
+    def where(self, store: Store, *ids: str) -> Where:
+        """The places of some images."""
+        rows = store.rows_of(ids).values()
+        places = [path for record in store.records(list(rows)) for path in record.paths]
+        return Where(tuple(scope for place in places if (scope := store.locate(place))))
 
     def relevant(self, query: str | Node, store: Store) -> list[str]:
         return [hit.image_id for hit in self.search(query, store, limit=1000).hits]

@@ -16,6 +16,7 @@ from visionquery.images.video import decode_frame, key_frames
 from visionquery.indexing.connecting import check_address
 from visionquery.indexing.politeness import on_battery
 from visionquery.indexing.watching import check_installed
+from visionquery.store.engines import check_engine, open_engine
 
 LIMITS = Limits()
 BROUGHT = {
@@ -27,6 +28,8 @@ BROUGHT = {
     "quantize": ["onnx"],
     "server": ["fastapi", "uvicorn"],
     "client": ["httpx2"],
+    "postgres": ["psycopg"],
+    "qdrant": ["qdrant_client"],
     "ray": ["ray"],
 }
 
@@ -71,6 +74,15 @@ def test_a_file_that_takes_a_missing_extra_says_which(
     without(module)
     with pytest.raises(UnreadableImageError, match=rf"pip install 'visionquery\[{extra}\]'"):
         use(path)
+
+
+@pytest.mark.parametrize("use", [open_engine, check_engine])
+def test_a_library_in_postgres_says_that_the_extra_is_missing(
+    without: Callable[[str], None], use: Callable[[str], object]
+) -> None:
+    without("psycopg")
+    with pytest.raises(InputError, match=r"pip install 'visionquery\[postgres\]'"):
+        use("postgresql://127.0.0.1:1/none")
 
 
 @pytest.mark.parametrize(

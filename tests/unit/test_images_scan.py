@@ -33,7 +33,7 @@ def test_a_found_file_has_its_facts(tmp_path: Path) -> None:
     make(tmp_path, "a/b.png")
     status = (tmp_path / "a/b.png").stat()
     assert list(scan(tmp_path)) == [
-        FoundFile(tmp_path / "a/b.png", "a/b.png", status.st_size, status.st_mtime_ns)
+        FoundFile(str(tmp_path / "a/b.png"), "a/b.png", status.st_size, status.st_mtime_ns)
     ]
 
 
@@ -126,12 +126,12 @@ def test_names_that_are_no_utf8_are_kept(tmp_path: Path) -> None:
     (entry,) = scan(tmp_path)
     assert isinstance(entry, FoundFile)
     assert os.fsencode(entry.relative) == b"caf\xe9.jpg"
-    assert entry.path.read_bytes() == b"x"
+    assert Path(entry.path).read_bytes() == b"x"
 
 
 def test_a_root_that_is_not_there_is_reported(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
-    assert list(scan(gone)) == [Unreachable(gone, "", "it is not there any more")]
+    assert list(scan(gone)) == [Unreachable(str(gone), "", "it is not there any more")]
 
 
 @posix
@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_opened_is_reported_and_the_rest_goes_on(tmp_pat
         entries = list(scan(tmp_path))
     finally:
         (tmp_path / "a").chmod(0o755)
-    assert entries[0] == Unreachable(tmp_path / "a", "a", "permission denied")
+    assert entries[0] == Unreachable(str(tmp_path / "a"), "a", "permission denied")
     assert [entry.relative for entry in entries[1:]] == ["b/y.jpg"]
 
 

@@ -47,7 +47,7 @@ def files(pictures: Path, paint: Paint) -> list[FoundFile]:
             member = paint(pictures.parent / f"{number}.png", "red", 50 + number)
             album.write(member, f"{number}.png")
     (pictures / "broken.png").write_bytes(b"no picture")
-    return [each for each in scan(pictures) if isinstance(each, FoundFile)]
+    return [each for each in scan(str(pictures)) if isinstance(each, FoundFile)]
 
 
 def group(files: list[FoundFile]) -> bytes:
@@ -109,7 +109,7 @@ def test_ids_are_known_whatever_bytes_they_have() -> None:
 def test_what_a_node_does_not_see_is_tried_again(
     task: Task, files: list[FoundFile], *, staged: bool
 ) -> None:
-    away = group([replace(files[0], path=Path("/not/on/this/node.png"))])
+    away = group([replace(files[0], path="/not/on/this/node.png")])
     rows = prepared_rows(task, NONE, away) if staged else Line(task, NONE).rows(away)
     ((outcome,),) = (parts.values() for parts in by_number(rows).values())
     assert "it is not there any more (on the node " in outcome.reason

@@ -21,7 +21,7 @@ def record(path: str, *, size: int = 1, problem: str | None = None) -> FileRecor
 
 
 def file(path: str, *, size: int = 1, mtime_ns: int = 5) -> FoundFile:
-    return FoundFile(ROOT / path, path, size, mtime_ns)
+    return FoundFile(str(ROOT / path), path, size, mtime_ns)
 
 
 def test_files_are_told_apart() -> None:
@@ -52,8 +52,8 @@ def test_files_are_told_apart() -> None:
 def test_what_cannot_be_looked_at_is_not_gone() -> None:
     known = {path: record(path) for path in ("a/1.jpg", "ab/2.jpg", "c.jpg")}
     found = [
-        Unreachable(ROOT / "a", "a", "permission denied"),
-        Unreachable(ROOT / "c.jpg", "c.jpg", "input/output error"),
+        Unreachable(str(ROOT / "a"), "a", "permission denied"),
+        Unreachable(str(ROOT / "c.jpg"), "c.jpg", "input/output error"),
     ]
     result = compare(known, found)
     assert result.gone == ("ab/2.jpg",)

@@ -130,10 +130,9 @@ def test_holes_and_what_is_not_within_are_never_answers(world, library):
         library.forget([(1, "a1.jpg")])
         library.prune()
     assert "a1" not in world.ids("dog", library)
-    mask = np.zeros(library.row_count(), bool)
-    mask[[0, 1]] = True
+    where = world.where(library, "a1", "b2")
     for query in ("dog", "width:>1", "-snow"):
-        assert world.ids(query, library, within=mask) == ["b2"]
+        assert world.ids(query, library, where=where) == ["b2"]
 
 
 @pytest.mark.parametrize("query", ["dog", "-dog", "dog -beach", "dog AND beach", "dog OR car"])
@@ -142,10 +141,9 @@ def test_a_filter_or_a_folder_never_changes_a_confidence(world, library, query):
     assert len(whole) == 5
     wide = world.confidences(f"({query}) width:4000", library)
     assert wide == {"c3": whole["c3"]}
-    for row, image_id in enumerate(sorted(whole)):
-        only = np.zeros(5, bool)
-        only[row] = True
-        assert world.confidences(query, library, within=only) == {image_id: whole[image_id]}
+    for image_id in whole:
+        only = world.where(library, image_id)
+        assert world.confidences(query, library, where=only) == {image_id: whole[image_id]}
 
 
 def test_a_filter_never_changes_what_words_of_files_weigh(world):

@@ -12,10 +12,11 @@ from visionquery.search import candidates, judging
 from visionquery.search.background import kept_background, refresh_background
 from visionquery.search.executor import execute
 from visionquery.search.planner import plan
-from visionquery.store import codes
+from visionquery.store import codes, local_reader, meaning
 from visionquery.store.base import FileRecord, NewImage, Store
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore
+from visionquery.store.questions import EVERYWHERE
 from visionquery.store.vectors import Segments
 from visionquery.types import Facts, ModelIdentity
 
@@ -178,7 +179,7 @@ def test_what_codes_pass_over_is_never_among_the_best(coded: Store, query: str) 
         background=kept_background(coded), read_picture=Path.read_bytes,
     )  # fmt: skip
     for least in (-np.inf, -2.0, 0.0, 3.0):
-        found = candidates.find(asked, coded, None, count=5, least=least)
+        found = candidates.find(asked, coded, EVERYWHERE, count=5, least=least)
         rows = np.flatnonzero(coded.alive())
         every = judging.judged(found.known, rows, coded.scores(asked.vectors, rows))
         order = judging.ranked(every, least)
@@ -195,8 +196,8 @@ def test_an_answer_that_passes_images_over_says_so(coded: Store, query: str) -> 
         background=kept_background(coded), read_picture=Path.read_bytes,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "_FEW", 10)
-        patch.setattr(candidates, "_LIKELY", 40)
+        patch.setattr(meaning, "COMPARED_ALL", 10)
+        patch.setattr(local_reader, "_LIKELY", 40)
         page = execute(asked, coded, limit=5, min_confidence=0.0, exact=False)
     true = execute(asked, coded, limit=5, min_confidence=0.0, exact=True)
     assert true.exact

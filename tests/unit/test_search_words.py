@@ -142,9 +142,8 @@ def test_filters_and_folders_never_change_a_confidence(world, store, query) -> N
     assert len(filtered) == len(everywhere) - 1
     for image_id, value in filtered.items():
         assert value == pytest.approx(everywhere[image_id], rel=1e-12)
-    mask = np.zeros(store.row_count(), bool)
-    mask[[store.find(one)[0] for one in ("a0", "d1", "0003")]] = True
-    within = world.confidences(query, store, within=mask)
+    where = world.where(store, "a0", "d1", "0003")
+    within = world.confidences(query, store, where=where)
     assert within == {one: everywhere[one] for one in ("a0", "d1", "0003")}
 
 

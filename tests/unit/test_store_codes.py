@@ -18,6 +18,8 @@ from visionquery.store.local_store import LocalStore
 from visionquery.store.vectors import Segments
 from visionquery.types import Facts, Matrix, ModelIdentity
 
+Mask = NDArray[np.bool_]
+
 DIM = 20
 STEP, SEGMENT = 16, 64
 MODEL = ModelIdentity("m", "f", DIM, "m")
@@ -87,6 +89,11 @@ def test_spans_are_parts_of_the_whole(library: LocalStore) -> None:
     np.testing.assert_allclose(found, whole[:, rows], atol=1e-6)
 
 
+def nearest(library: LocalStore, probe: Matrix, count: int, among: Mask) -> NDArray[np.intp]:
+    with library._open.scanned() as scanned:
+        return scanning.nearest(scanned, probe[0], count, among=among)
+
+
 # -- guesses -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("count", [SEGMENT, 5 * SEGMENT, 5 * SEGMENT + 37])
 def test_signs_find_the_nearest(library: LocalStore, count: int) -> None:
@@ -97,7 +104,7 @@ def test_signs_find_the_nearest(library: LocalStore, count: int) -> None:
     for seed in range(20):
         probe = some(1, 100 + seed)
         among = np.random.default_rng(seed).random(count) < 0.8
-        rows = library.nearest(probe, 12, among=among)
+        rows = nearest(library, probe, 12, among)
         assert among[rows].all()
         assert len(rows) == 12
         true = np.where(among, (probe @ vectors.T)[0], -2)
@@ -132,7 +139,7 @@ def test_rows_that_came_later_are_compared_too(library: LocalStore) -> None:
     write(library, late)
     assert (library.estimates(late).cosines.argmax(axis=1) == np.arange(SEGMENT, SEGMENT + 5)).all()
     among = np.ones(SEGMENT + 5, dtype=np.bool_)
-    assert SEGMENT + 2 in library.nearest(late[2:3], 3, among=among)
+    assert SEGMENT + 2 in nearest(library, late[2:3], 3, among)
 
 
 def test_codes_of_a_killed_writer_are_made_anew(library: LocalStore) -> None:

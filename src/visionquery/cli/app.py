@@ -34,6 +34,7 @@ _COMMANDS = {
     "compact": "visionquery.cli.compact:compact",
     "doctor": "visionquery.cli.doctor:doctor",
     "backup": "visionquery.cli.backup:backup",
+    "copy": "visionquery.cli.copy:copy",
     "eval": "visionquery.cli.evaluate:evaluate",
     "demo": "visionquery.cli.demo:demo",
     "models": "visionquery.cli.models:app",

@@ -48,7 +48,7 @@ def demo(model: ModelOption = None, json: JsonFlag = False, quiet: QuietFlag = F
             library=str(Path(temporary) / "library"), model=model, create=True, quiet=quiet
         ) as library,
     ):
-        photographs = [folder / name for name in PHOTOGRAPHS if (folder / name).exists()]
+        photographs = [str(folder / name) for name in PHOTOGRAPHS if (folder / name).exists()]
         report = add_paths(library, photographs, quiet=quiet)
         if not quiet:
             say(

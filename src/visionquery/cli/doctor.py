@@ -1,7 +1,6 @@
 """`visionquery doctor`"""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +9,9 @@ from visionquery.cli.options import JsonFlag, LibraryOption, QuietFlag
 from visionquery.cli.output import print_document, print_lines
 from visionquery.cli.session import settings, stopping_in_order
 from visionquery.doctor import examine
-from visionquery.errors import Outcome, StoreError, outcome_of
+from visionquery.errors import InputError, Outcome, StoreError, outcome_of
 from visionquery.present.progress import step_progress
+from visionquery.store.engines import is_address, shown
 from visionquery.store.places import expanded
 
 __all__ = ["doctor"]
@@ -43,7 +43,12 @@ def doctor(
 
     Exit code 4 says that something is wrong and was not repaired. The pictures are never touched.
     """
-    folder = expanded(Path(settings(library=library, model="auto").library)).absolute()
+    named = settings(library=library, model="auto").library
+    if is_address(named):
+        raise InputError(
+            f"doctor looks at libraries in folders; {shown(named)} is kept in order by its engine."
+        )
+    folder = expanded(named).absolute()
     with (
         stopping_in_order(),
         step_progress(sys.stderr, quiet=quiet, noun="image") as on_progress,

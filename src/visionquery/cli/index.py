@@ -1,12 +1,12 @@
 """`visionquery index PATH…` and `visionquery index --reencode`"""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from visionquery.cli.options import (
+    PLACE,
     BetweenOption,
     JsonFlag,
     LibraryOption,
@@ -37,17 +37,20 @@ _LINES_AGAIN = 10
 
 
 _Paths = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="PATH", help="Folders or pictures.", show_default=False),
+    list[str] | None,
+    typer.Argument(
+        metavar="PATH", help="Folders or pictures.", show_default=False, click_type=PLACE
+    ),
 ]
 _MovedFromOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--moved-from",
         metavar="OLD",
         help="PATH is the folder OLD, indexed or in an indexed one, at its new place; nothing is "
         "encoded again.",
         show_default=False,
+        click_type=PLACE,
     ),
 ]
 _ReencodeFlag = Annotated[
@@ -115,7 +118,7 @@ def index(
         say(_texts_summary(texts))
 
 
-def _named(paths: list[Path] | None, moved_from: Path | None) -> list[Path]:
+def _named(paths: list[str] | None, moved_from: str | None) -> list[str]:
     if not paths:
         raise InputError("Name the folders or pictures to index: visionquery index PATH")
     if moved_from is not None and len(paths) > 1:

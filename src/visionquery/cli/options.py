@@ -1,13 +1,15 @@
 """The options that commands share, each written once."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from typer.models import TyperPath
 
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 
 __all__ = [
+    "PLACE",
     "BetweenOption",
     "JsonFlag",
     "LibraryOption",
@@ -23,6 +25,9 @@ __all__ = [
     "QueryArgument",
     "QuietFlag",
 ]
+
+PLACE: Final = TyperPath()
+"""A folder or file, which a shell completes as one; its value is text."""
 
 
 class Order(StrEnum):

@@ -106,7 +106,7 @@ def _roots(library: str | None) -> list[Path]:
 
 def _below(folders: Sequence[Path]) -> Iterator[Path]:
     for folder in folders:
-        yield from (found.path for found in scan(folder) if isinstance(found, FoundFile))
+        yield from (Path(found.path) for found in scan(folder) if isinstance(found, FoundFile))
 
 
 def _prepared(paths: Sequence[Path], encoder: Encoder, threads: int) -> NDArray[np.float32]:

@@ -1,11 +1,10 @@
 """`visionquery remove PATH…`"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from visionquery.cli.options import JsonFlag, LibraryOption, QuietFlag
+from visionquery.cli.options import PLACE, JsonFlag, LibraryOption, QuietFlag
 from visionquery.cli.output import print_document, say
 from visionquery.cli.session import open_library
 from visionquery.present.text import count
@@ -15,8 +14,13 @@ __all__ = ["remove"]
 
 def remove(
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="Indexed folders or files.", show_default=False),
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Indexed folders or files.",
+            show_default=False,
+            click_type=PLACE,
+        ),
     ],
     library: LibraryOption = None,
     json: JsonFlag = False,

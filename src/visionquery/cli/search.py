@@ -1,12 +1,12 @@
 """`visionquery search QUERY [PATH…]`"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from visionquery.cli.answers import answer, check_form, show_query
 from visionquery.cli.options import (
+    PLACE,
     ExactFlag,
     JsonFlag,
     LibraryOption,
@@ -32,8 +32,13 @@ __all__ = ["search"]
 
 
 _PathsArgument = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="PATH", help="Answer from these folders alone.", show_default=False),
+    list[str] | None,
+    typer.Argument(
+        metavar="PATH",
+        help="Answer from these folders alone.",
+        show_default=False,
+        click_type=PLACE,
+    ),
 ]
 _SortOption = Annotated[
     Order | None,
@@ -123,7 +128,7 @@ def _least(min_confidence: float | None, *, everything: bool) -> float:
     return 0.0
 
 
-def _updated(library: Library, paths: list[Path], *, quiet: bool) -> list[Path]:
+def _updated(library: Library, paths: list[str], *, quiet: bool) -> list[str]:
     """Bring paths up to date; return those that are in the library now, as a folder without
     pictures is not."""
     _update(library, paths, quiet=quiet)
@@ -134,7 +139,7 @@ def _nothing(query: str, library: Library, least: float) -> Response:
     return Response(query, library.status().model, True, 0.0, (), (), 0, least)
 
 
-def _update(library: Library, paths: list[Path], *, quiet: bool) -> None:
+def _update(library: Library, paths: list[str], *, quiet: bool) -> None:
     try:
         report = add_paths(library, paths, quiet=quiet)
     except (LibraryBusyError, LibraryReadOnlyError) as error:

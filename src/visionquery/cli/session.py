@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ def open_library(
 
 @contextmanager
 def open_for(
-    paths: Sequence[Path], *, library: str | None, model: str | None, quiet: bool
+    paths: Sequence[str], *, library: str | None, model: str | None, quiet: bool
 ) -> Iterator[Library]:
     """Open the library that paths, if any, are to be indexed in.
 
@@ -87,10 +86,10 @@ def open_for(
         yield opened
 
 
-def _what_is_wrong(paths: Sequence[Path]) -> InputError | None:
+def _what_is_wrong(paths: Sequence[str]) -> InputError | None:
     """Return why paths cannot be indexed in a new library, None when they can."""
     try:
-        check_places([expanded(path) for path in paths], is_known=lambda _: False)
+        check_places([str(expanded(path)) for path in paths], is_known=lambda _: False)
     except InputError as error:
         return error
     return None
@@ -110,7 +109,7 @@ def manners_of(*, nice: bool, pause_on_battery: bool, between: str | None) -> "M
 
 def add_paths(
     library: Library,
-    paths: Sequence[Path],
+    paths: Sequence[str],
     *,
     on: str | None = None,
     quiet: bool,
@@ -123,7 +122,7 @@ def add_paths(
 
 
 def read_texts(
-    library: Library, paths: Sequence[Path], *, quiet: bool, manners: "Manners | None" = None
+    library: Library, paths: Sequence[str], *, quiet: bool, manners: "Manners | None" = None
 ) -> "OcrReport":
     """Read the text in the pictures of folders, showing progress on stderr."""
     with _progress(manners, quiet=quiet, name="Reading text", noun="picture") as on_progress:

@@ -1,12 +1,12 @@
 """`visionquery similar IMAGE`"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from visionquery.cli.answers import answer, check_form
 from visionquery.cli.options import (
+    PLACE,
     ExactFlag,
     JsonFlag,
     LibraryOption,
@@ -28,8 +28,13 @@ def similar(
     limit: LimitOption = 20,
     offset: OffsetOption = 0,
     within: Annotated[
-        list[Path] | None,
-        typer.Option("--in", metavar="PATH", help="Answer from this folder; may be repeated."),
+        list[str] | None,
+        typer.Option(
+            "--in",
+            metavar="PATH",
+            help="Answer from this folder; may be repeated.",
+            click_type=PLACE,
+        ),
     ] = None,
     exact: ExactFlag = None,
     json: JsonFlag = False,

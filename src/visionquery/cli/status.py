@@ -58,6 +58,12 @@ def _show(found: LibraryStatus, *, broken: bool) -> None:
             f"moving to the model {move.model}: {move.done:,} of {count(move.images, 'image')} "
             f"encoded; go on with: visionquery index --reencode --model {escaped(move.source)}"
         )
+    if found.copying_from is not None:
+        places = f"{escaped(found.copying_from)} {escaped(found.location)}"
+        print_lines(
+            f"an unfinished copy of {escaped(found.copying_from)}; go on with: "
+            f"visionquery copy {places}"
+        )
     for root in found.roots:
         print_lines(f"\n{root_lines(root)}" if on_terminal() else "\t".join(root_fields(root)))
     if broken and (lines := broken_lines(found)):

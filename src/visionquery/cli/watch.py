@@ -4,12 +4,12 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from visionquery.cli.options import (
+    PLACE,
     BetweenOption,
     LibraryOption,
     ModelOption,
@@ -34,8 +34,10 @@ _MANY_FILES = 100
 
 
 _Paths = Annotated[
-    list[Path],
-    typer.Argument(metavar="PATH", help="Folders or pictures.", show_default=False),
+    list[str],
+    typer.Argument(
+        metavar="PATH", help="Folders or pictures.", show_default=False, click_type=PLACE
+    ),
 ]
 _PollFlag = Annotated[
     bool,
@@ -100,7 +102,7 @@ def watch(
         open_for(paths, library=library, model=model, quiet=quiet) as opened,
         ExitStack() as bar,
     ):
-        note(f"Watching {', '.join(map(str, paths))}; Ctrl-C ends it.")
+        note(f"Watching {', '.join(paths)}; Ctrl-C ends it.")
         show = _progress(bar, quiet=quiet or json)
         opened.watch(
             *paths,

@@ -89,6 +89,7 @@ def status_of(document: Document) -> LibraryStatus:
         **{name: document[name] for name in names},
         roots=tuple(RootStatus(**root) for root in document["roots"]),
         reencoding=None if moving is None else ReencodingStatus(**moving),
+        copying_from=document["copying_from"],
     )
 
 

@@ -33,7 +33,7 @@ class Content:
     image_id: str
     name: str
     data: bytes = b""
-    path: Path | None = None
+    path: str | None = None
     fragment: str = ""
 
 
@@ -56,7 +56,7 @@ def part_id(file_id: str, fragment: str) -> str:
     return image_id(f"{file_id}#{fragment}".encode("utf-8", "surrogatepass"))
 
 
-def read(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def read(path: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return the bytes of a picture file.
 
     Raises ImageTooLargeError above `limits.max_bytes`, before anything is read, and
@@ -72,21 +72,21 @@ def of_bytes(data: bytes, name: str = "") -> Content:
     return Content(image_id(data), name, data)
 
 
-def load(path: Path, fragment: str = "", *, known_id: str = "", limits: Limits) -> Content:
+def load(path: str | Path, fragment: str = "", *, known_id: str = "", limits: Limits) -> Content:
     """Return a picture's content: read it, or, of a part that the decoder reads for itself, take
     `known_id` for what it is. Raises ImageError as `read` does."""
     if fragment.startswith("member="):
         from visionquery.images.archives import read_member
 
         name = fragment.removeprefix("member=")
-        return of_bytes(read_member(path, name, limits), name)
+        return of_bytes(read_member(Path(path), name, limits), name)
     if fragment:
-        return Content(known_id, path.name, path=path, fragment=fragment)
-    return of_bytes(read(path, limits=limits), path.name)
+        return Content(known_id, _name(path), path=str(path), fragment=fragment)
+    return of_bytes(read(path, limits=limits), _name(path))
 
 
 def take(
-    path: Path, *, list_parts: Callable[[Path], list[Part]], limits: Limits
+    path: str, *, list_parts: Callable[[str], list[Part]], limits: Limits
 ) -> Content | list[Part]:
     """Return what a file is by its content: a picture, which may be none, or the parts that it has.
 
@@ -94,21 +94,25 @@ def take(
     single picture. Raises ImageError for a file that cannot be read, or that holds no picture.
     """
     with _opened(path) as (file, size_bytes):
-        kind = kind_of(file.read(HEAD_BYTES), path.name)
+        kind = kind_of(file.read(HEAD_BYTES), _name(path))
     if kind == "archive":
         from visionquery.images.archives import members
 
-        found = members(path, is_picture=is_picture_name)
+        found = members(Path(path), is_picture=is_picture_name)
         return [Part(f"member={each.name}", "", each.size_bytes) for each in found]
     if kind in ("video", "pdf", "tiff") and (parts := list_parts(path)):
         return parts
-    if not is_picture_name(path.name):  # its size was not reckoned with
+    if not is_picture_name(_name(path)):  # its size was not reckoned with
         return [Part("", "", size_bytes)]
     return load(path, limits=limits)
 
 
+def _name(path: str | Path) -> str:
+    return os.path.basename(path)  # noqa: PTH119 (for every file)
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: str | Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a regular file, and tell its size in bytes. A pipe is not waited for."""
     try:
         with os.fdopen(os.open(path, _FLAGS), "rb") as file:

@@ -48,11 +48,11 @@ class FoundFile:
     can be kept. Where a `sidecar` beside it says more of it, size and time are those of both, added
     up and the later one, so that a change of either shows."""
 
-    path: Path
+    path: str
     relative: str
     size_bytes: int
     mtime_ns: int
-    sidecar: Path | None = None
+    sidecar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Unreachable:
     """A folder (or file) that could not be looked at, and why. Whatever was known below
     `relative` ("" is the root itself) may still be there."""
 
-    path: Path
+    path: str
     relative: str
     reason: str
 
@@ -81,7 +81,7 @@ class _Bounds:
 
 
 def scan(
-    root: Path, *, below: str = "", without: Collection[str] = ()
+    root: str | Path, *, below: str = "", without: Collection[str] = ()
 ) -> Iterator[FoundFile | Unreachable]:
     """Yield the picture files of `root`, in order of their relative paths.
 
@@ -95,7 +95,7 @@ def scan(
     seen: set[tuple[int, int]] = set()
     bounds = _Bounds(Path(os.path.realpath(root)), frozenset(map(os.path.normcase, without)))
     parts = tuple(part for part in below.split("/") if part)
-    stack = [_enter(_Folder(str(root.absolute()), "", ()), seen, parts, bounds)]
+    stack = [_enter(_Folder(str(Path(root).absolute()), "", ()), seen, parts, bounds)]
     while stack:
         found = next(stack[-1], None)
         if found is None:
@@ -117,7 +117,7 @@ def _enter(
         with os.scandir(folder.path) as listing:
             entries = {_order(entry): entry for entry in listing}
     except OSError as error:
-        yield Unreachable(Path(folder.path), folder.relative, reason_of(error))
+        yield Unreachable(folder.path, folder.relative, reason_of(error))
         return
     if folder.relative and _LIBRARY_MARK in entries:
         return
@@ -164,23 +164,24 @@ def _look(
             return _Folder(entry.path, relative, rules)
         if not (is_candidate(entry.name) or may_be_candidate(entry.name)):
             return None
-        if is_ignored(relative, rules) or not entry.is_file() or not is_wanted(Path(entry.path)):
+        if is_ignored(relative, rules) or not entry.is_file() or not is_wanted(entry.path):
             return None
         status = entry.stat()
     except OSError as error:
         if error.errno in _LEADS_NOWHERE:
             return None
-        return Unreachable(Path(entry.path), relative, reason_of(error))
+        return Unreachable(entry.path, relative, reason_of(error))
     mtime_ns = max(-_LATEST_NS, min(status.st_mtime_ns, _LATEST_NS))
-    return FoundFile(Path(entry.path), relative, status.st_size, mtime_ns)
+    return FoundFile(entry.path, relative, status.st_size, mtime_ns)
 
 
-def is_wanted(path: Path) -> bool:
+def is_wanted(place: str) -> bool:
     """Return whether a file is worth opening; one whose name says nothing is looked into."""
-    if not may_be_candidate(path.name):
-        return is_candidate(path.name)
+    name = os.path.basename(place)  # noqa: PTH119 (for every file)
+    if not may_be_candidate(name):
+        return is_candidate(name)
     try:
-        with path.open("rb") as file:
+        with Path(place).open("rb") as file:
             return begins_like_picture(file.read(_MARK_BYTES))
     except OSError:
         return False
@@ -189,10 +190,11 @@ def is_wanted(path: Path) -> bool:
 def _with_sidecar(file: FoundFile, names: Collection[str]) -> FoundFile:
     from visionquery.images.sidecars import sidecar_of  # not needed where there are none
 
-    name = sidecar_of(file.path, names)
+    path = Path(file.path)
+    name = sidecar_of(path, names)
     if name is None:
         return file
-    path = file.path.with_name(name)
+    path = path.with_name(name)
     try:
         status = path.stat()
     except OSError:
@@ -201,7 +203,7 @@ def _with_sidecar(file: FoundFile, names: Collection[str]) -> FoundFile:
         file,
         size_bytes=file.size_bytes + status.st_size,
         mtime_ns=max(file.mtime_ns, min(status.st_mtime_ns, _LATEST_NS)),
-        sidecar=path,
+        sidecar=str(path),
     )
 
 

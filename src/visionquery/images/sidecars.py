@@ -26,10 +26,10 @@ def sidecar_of(path: PurePath, names_in_folder: Collection[str]) -> str | None:
     return next((name for name in names if name in names_in_folder), None)
 
 
-def read_sidecar(path: Path) -> Words:
+def read_sidecar(path: str | Path) -> Words:
     """Return what a sidecar says; one that cannot be read, or is too large, says nothing."""
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             packet = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError):
         return Words()

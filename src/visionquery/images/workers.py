@@ -61,7 +61,7 @@ def decode(
         "do": "decode",
         "min_side": min_side,
         "name": content.name,
-        "path": None if content.path is None else str(content.path),
+        "path": content.path,
         "fragment": content.fragment,
         "image_id": content.image_id,
         "limits": asdict(limits),
@@ -76,7 +76,7 @@ def decode(
     return Decoded(shown, facts)
 
 
-def list_parts(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> list[Part]:
+def list_parts(path: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> list[Part]:
     """Return the parts of a file that holds several pictures, as `parts.listed` does, in a process
     of its own."""
     request = {"do": "list", "path": str(path), "limits": asdict(limits)}

@@ -34,7 +34,7 @@ _ASLEEP_SECONDS = 60.0
 _LIMITS = ("limit reached", "os error 24", "os error 28")
 """What the system says when it has no watches, or no watchers, to give: EMFILE, ENOSPC."""
 
-Add = Callable[[Sequence[Path]], IndexReport]
+Add = Callable[[Sequence[str]], IndexReport]
 OnNote = Callable[[str], None]
 Clocks = Callable[[], tuple[float, float]]
 
@@ -63,7 +63,7 @@ def now_and_uptime() -> tuple[float, float]:
 def keep(
     store: Store,
     add: Add,
-    places: Sequence[Path],
+    places: Sequence[str],
     *,
     pace: Pace,
     polling: bool,
@@ -91,7 +91,7 @@ class _Watched:
     `missed` once it was said; `polled` tells that nobody listens; `next_look` is when the whole of
     it is looked at."""
 
-    place: Path
+    place: str
     identity: tuple[int, int] | None = None
     listener: Listener | None = None
     missed: bool = False
@@ -107,7 +107,7 @@ class _Keeper:
         self,
         store: Store,
         add: Add,
-        places: Sequence[Path],
+        places: Sequence[str],
         pace: Pace,
         polling: bool,
         on_report: Callable[[IndexReport], None],
@@ -118,7 +118,7 @@ class _Keeper:
         self._on_report, self._on_note, self._clocks = on_report, on_note, clocks
         self._said: queue.Queue[Heard] = queue.Queue()
         self._watched = {place: _Watched(place) for place in places}
-        self._due: set[Path] = set()
+        self._due: set[str] = set()
         self._told: set[str] = set()
         self._first = self._last = -math.inf
         self._not_before = -math.inf
@@ -190,7 +190,7 @@ class _Keeper:
     def _until_next_look(self, watched: _Watched) -> float:
         return min(self._pace.poll, self._pace.look) if watched.polled else self._pace.look
 
-    def _differs(self, place: Path) -> bool:
+    def _differs(self, place: str) -> bool:
         """Whether names, sizes or times at a place are not those that are known."""
         roots = {root.root_id: root for root in self._store.roots()}
         scopes = scopes_at(self._store, place)
@@ -219,14 +219,14 @@ class _Keeper:
                 self._tell(note)
             self._on_report(report)
 
-    def _covered(self, place: Path) -> Path:
+    def _covered(self, place: str) -> str:
         """A place itself where it lies in a root of the store that is here as a whole, else the
         watched place around it: one without pictures is no root."""
-        here = self._store.locate(str(place))
+        here = self._store.locate(place)
         for root in self._store.roots():
             if here is not None and root.root_id == here.root_id and root.whole:
                 return place
-        return next((w for w in self._watched if below(str(place), str(w)) is not None), place)
+        return next((w for w in self._watched if below(place, w) is not None), place)
 
     def _tell(self, note: str) -> None:
         if note not in self._told:
@@ -260,7 +260,7 @@ class _Keeper:
             self._note_event(event, watched, now)
 
     def _note_event(self, event: Event, watched: _Watched, now: float) -> None:
-        if below(str(event.path), self._store.location) is not None:
+        if below(event.path, self._store.location) is not None:
             return
         place = place_to_index(
             event, watched.place, is_known=lambda path: holds(self._store, path)
@@ -268,7 +268,7 @@ class _Keeper:
         if place is not None:
             self._put(place, now)
 
-    def _put(self, place: Path, now: float) -> None:
+    def _put(self, place: str, now: float) -> None:
         self._due.add(place)
         self._first = now if self._first == -math.inf else self._first
         self._last = now
@@ -288,13 +288,13 @@ class _Keeper:
         )
 
 
-def _identity(place: Path) -> tuple[int, int] | None:
+def _identity(place: str) -> tuple[int, int] | None:
     """What tells a folder from another at its place, as when a disk is mounted there; of a file
     its folder counts, as a new version may be another file."""
     try:
-        status = place.stat()
+        status = Path(place).stat()
         if not stat.S_ISDIR(status.st_mode):
-            status = place.parent.stat()
+            status = Path(place).parent.stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -1,5 +1,6 @@
 """Pictures to take up, and what is written of them: a file is one, or holds several."""
 
+import posixpath
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ def weigh(piece: Piece) -> int:
     """Return how many bytes are held once a piece is read."""
     if piece.part is not None:
         return piece.part.size_bytes
-    return piece.file.size_bytes if is_picture_name(piece.file.path.name) else _LARGEST_HEAD
+    name = posixpath.basename(piece.file.relative)
+    return piece.file.size_bytes if is_picture_name(name) else _LARGEST_HEAD
 
 
 def read_piece(
@@ -86,7 +88,7 @@ def record_of(root_id: int, outcomes: list[Outcome[Piece]]) -> FileRecord | None
 def skipped_of(outcome: Failed[Piece]) -> Skipped:
     """Return what a report says of a piece that could not be taken up."""
     piece = outcome.item
-    return Skipped(str(piece.file.path), outcome.reason, piece.fragment)
+    return Skipped(piece.file.path, outcome.reason, piece.fragment)
 
 
 def _found(piece: Piece, limits: Limits) -> content.Content | list[content.Part]:

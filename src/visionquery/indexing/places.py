@@ -41,14 +41,14 @@ def is_there(location: str) -> bool:
         return False
 
 
-def scopes_at(store: Store, place: Path) -> list[Scope]:
+def scopes_at(store: Store, place: str) -> list[Scope]:
     """Return where a folder or file lies in a store: in a root, and with all roots below it."""
-    here = store.locate(str(place))
-    inner = [Scope(root.root_id) for root in store.roots() if below(root.location, str(place))]
+    here = store.locate(place)
+    inner = [Scope(root.root_id) for root in store.roots() if below(root.location, place)]
     return inner if here is None else [here, *inner]
 
 
-def named_scopes(store: Store, places: Sequence[Path]) -> list[Scope]:
+def named_scopes(store: Store, places: Sequence[str]) -> list[Scope]:
     """Return where places lie in a store, each part once.
 
     Raises InputError for a place that lies nowhere in it.
@@ -66,12 +66,12 @@ def named_scopes(store: Store, places: Sequence[Path]) -> list[Scope]:
     return outermost(scopes)
 
 
-def holds(store: Store, place: Path) -> bool:
+def holds(store: Store, place: str) -> bool:
     """Whether a store knows a file at or below a place."""
-    return any(store.files(scope) for scope in scopes_at(store, place))
+    return any(any(store.file_count(scope)) for scope in scopes_at(store, place))
 
 
-def check_places(places: Sequence[Path], *, is_known: Callable[[Path], bool]) -> None:
+def check_places(places: Sequence[str], *, is_known: Callable[[str], bool]) -> None:
     """Raise InputError for a place that cannot be indexed: one that is not there and not known
     from before, and a file that is no picture by its name."""
     from visionquery.images.scan import is_wanted
@@ -90,17 +90,17 @@ def check_places(places: Sequence[Path], *, is_known: Callable[[Path], bool]) ->
         )
 
 
-def add_roots(store: Store, places: Sequence[Path]) -> None:
+def add_roots(store: Store, places: Sequence[str]) -> None:
     """Make roots for places: folders, and the folders of single files."""
     for place in places:
         kind = _kind(place)
         if kind == stat.S_IFDIR:
-            store.add_root(str(place))
+            store.add_root(place)
         elif kind is not None:
-            store.add_root(str(place.parent), whole=False)
+            store.add_root(_folder(place), whole=False)
 
 
-def forget(store: Store, places: Sequence[Path]) -> Removal:
+def forget(store: Store, places: Sequence[str]) -> Removal:
     """Forget all files at and below places; the caller holds `store.writing()`.
 
     Raises InputError, before anything is changed, for a place of which nothing is known.
@@ -116,7 +116,7 @@ def forget(store: Store, places: Sequence[Path]) -> Removal:
     return Removal(len(files), store.prune())
 
 
-def move(store: Store, before: Path, after: Path) -> None:
+def move(store: Store, before: str, after: str) -> None:
     """Say that what was known of the folder `before` lies in `after` now; the caller holds
     `store.writing()`. Roots below move along, but for those that are still at their place.
 
@@ -124,7 +124,7 @@ def move(store: Store, before: Path, after: Path) -> None:
     """
     if _kind(after) != stat.S_IFDIR:
         raise InputError(f"There is no folder {after}; give the place where {before} is now.")
-    here = store.locate(str(before))
+    here = store.locate(before)
     if not holds(store, before):
         known = ", ".join(root.location for root in store.roots()) or "none"
         raise InputError(
@@ -132,18 +132,22 @@ def move(store: Store, before: Path, after: Path) -> None:
             f"Indexed are: {known}."
         )
     if here is not None and here.path in store.files(here):
-        raise InputError(f"{before} is a file; say where its folder {before.parent} is now.")
+        raise InputError(f"{before} is a file; say where its folder {_folder(before)} is now.")
     for root in store.roots():
-        inner = below(root.location, str(before))
+        inner = below(root.location, before)
         if inner and not is_there(root.location):
-            store.move(Scope(root.root_id), absolute(str(after), inner))
+            store.move(Scope(root.root_id), absolute(after, inner))
     if here is not None:
-        store.move(here, str(after))
+        store.move(here, after)
 
 
-def _kind(place: Path) -> int | None:
+def _folder(place: str) -> str:
+    return str(Path(place).parent)
+
+
+def _kind(place: str) -> int | None:
     """Return what is at a place, as stat has it; None where nothing is, or may be seen."""
     try:
-        return stat.S_IFMT(place.stat().st_mode)
+        return stat.S_IFMT(Path(place).stat().st_mode)
     except OSError:
         return None

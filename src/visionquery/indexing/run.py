@@ -17,10 +17,10 @@ from visionquery.indexing.taking import FileOutcomes, TakeUp
 from visionquery.store.base import NewImage, Root, Scope, Store
 from visionquery.store.places import absolute
 
-__all__ = ["index"]
+__all__ = ["DECODER_NOTE", "index"]
 
 OnProgress = Callable[[Progress], None]
-_DECODER_NOTE = "decoder"
+DECODER_NOTE = "decoder"
 """Note of what judged files unreadable: another decoder tries them again."""
 
 _IMAGES_PER_WRITE = 16
@@ -71,7 +71,7 @@ def index(
     counts = _Counts(started=time.perf_counter())
     roots = {root.root_id: root for root in store.roots()}
     decoder = f"{decoder_version()} {readers()}"
-    try_again = store.note(_DECODER_NOTE) != decoder
+    try_again = store.note(DECODER_NOTE) != decoder
     works = [_survey(store, roots[s.root_id], s, counts, try_again=try_again) for s in scopes]
     counts.total = sum(len(work.survey.to_read) for work in works)
     on_progress(counts.progress())
@@ -83,7 +83,7 @@ def index(
     for work in works:
         store.forget([(work.root.root_id, path) for path in work.survey.gone])
     removed = store.prune()
-    store.set_note(_DECODER_NOTE, decoder)
+    store.set_note(DECODER_NOTE, decoder)
     return _report(store, counts, removed)
 
 

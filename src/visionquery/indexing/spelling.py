@@ -12,7 +12,7 @@ from visionquery.store.places import absolute
 __all__ = ["as_known"]
 
 
-def as_known(store: Store, place: Path) -> Path:
+def as_known(store: Store, place: str) -> str:
     """Return a place in the spelling that the store knows it by.
 
     A file system that ignores case, or takes the two Unicode forms of an accented letter for one,
@@ -20,21 +20,22 @@ def as_known(store: Store, place: Path) -> Path:
     where the system says so, and where neither is there to be asked.
     """
     roots = sorted(store.roots(), key=lambda root: len(root.location), reverse=True)
+    names = Path(place).parts
     for root in roots:
         known = Path(root.location)
-        depth = min(len(known.parts), len(place.parts))
-        head, tail = Path(*place.parts[:depth]), place.parts[depth:]
+        depth = min(len(known.parts), len(names))
+        head, tail = Path(*names[:depth]), names[depth:]
         known = Path(*known.parts[:depth])
         if head == known:
             break
         if folded(str(head)) == folded(str(known)) and _is_one(head, known):
-            place = known.joinpath(*tail)
+            place = str(known.joinpath(*tail))
             break
-    here = store.locate(str(place))
+    here = store.locate(place)
     if here is None or not here.path:
         return place
     root = next(root for root in roots if root.root_id == here.root_id)
-    return Path(root.location, *_as_spelled(store, root, here.path))
+    return absolute(root.location, "/".join(_as_spelled(store, root, here.path)))
 
 
 def _as_spelled(store: Store, root: Root, path: str) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from visionquery.indexing.copied import unfinished_from
 from visionquery.indexing.places import is_there
 from visionquery.indexing.report import Skipped
 from visionquery.store.base import Root, Scope, Store
@@ -55,7 +56,8 @@ class ReencodingStatus:
 @dataclass(frozen=True, slots=True)
 class LibraryStatus:
     """A library at a glance; `size_bytes` is its room on disk. `reencoding` is None unless the
-    library is on its way to another model."""
+    library is on its way to another model. `copying_from` says where the library is that this one
+    is an unfinished copy of, None when it is none."""
 
     location: str
     model: str
@@ -64,6 +66,7 @@ class LibraryStatus:
     size_bytes: int
     roots: tuple[RootStatus, ...]
     reencoding: ReencodingStatus | None = None
+    copying_from: str | None = None
 
 
 def library_status(store: Store, *, look: bool = False) -> LibraryStatus:
@@ -79,6 +82,7 @@ def library_status(store: Store, *, look: bool = False) -> LibraryStatus:
             size_bytes=store.size_bytes(),
             roots=tuple(_root_status(store, root) for root in roots),
             reencoding=_reencoding(store),
+            copying_from=unfinished_from(store),
         )
     if not look:
         return status
@@ -88,10 +92,8 @@ def library_status(store: Store, *, look: bool = False) -> LibraryStatus:
 
 
 def _root_status(store: Store, root: Root) -> RootStatus:
-    files = store.files(Scope(root.root_id)).values()
-    skipped = sum(1 for file in files if file.problem is not None)
-    present = is_there(root.location)
-    return RootStatus(root.location, present, len(files) - skipped, skipped, root.whole)
+    files, skipped = store.file_count(Scope(root.root_id))
+    return RootStatus(root.location, is_there(root.location), files, skipped, root.whole)
 
 
 def _looked_at(store: Store, status: RootStatus, root: Root) -> RootStatus:

@@ -117,7 +117,7 @@ def _content(path: str, record: ImageRecord, limits: Limits) -> Content | None:
     """Read what a path holds. A part that the decoder reads for itself is compared only then."""
     fragment = record.fragments.get(path, "")
     try:
-        content = load(Path(path), fragment, known_id=record.image_id, limits=limits)
+        content = load(path, fragment, known_id=record.image_id, limits=limits)
         is_there = content.path is None or Path(path).is_file()
     except (ImageError, OSError):
         return None

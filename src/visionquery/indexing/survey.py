@@ -1,6 +1,7 @@
 """What changed in a part of a root, by names, sizes and times: nothing is read."""
 
 import os.path
+import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -59,11 +60,11 @@ def compare(
     for item in found:
         if isinstance(item, Unreachable):
             folders.append(item.relative)
-            unreachable.append(Skipped(str(item.path), item.reason))
+            unreachable.append(Skipped(item.path, item.reason))
             continue
         seen.add(item.relative)
         record = known.get(item.relative)
-        if extra := extra_missing(item.path.name):
+        if extra := extra_missing(posixpath.basename(item.relative)):
             left_out[extra] += record is None  # What is known of the others stays.
         elif record is None:
             new.append(item)
@@ -103,15 +104,15 @@ def _found(
     if not root.whole and not scope.path:
         return _alone(root, known)
     inner = [path for other in store.roots() if (path := below(other.location, root.location))]
-    return scan(Path(root.location), below=scope.path, without=inner)
+    return scan(root.location, below=scope.path, without=inner)
 
 
 def _alone(root: Root, known: Iterable[str]) -> Iterator[FoundFile | Unreachable]:
     """Of a root that is here for single files only these are looked at."""
     for relative in known:
-        path = Path(absolute(root.location, relative))
+        path = absolute(root.location, relative)
         try:
-            status = path.stat()
+            status = Path(path).stat()
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -122,11 +123,10 @@ def _alone(root: Root, known: Iterable[str]) -> Iterator[FoundFile | Unreachable
 
 def _problems(file: FoundFile, record: FileRecord) -> list[Skipped]:
     """Return what of a file could not be used, and why: itself, or some of its parts."""
-    path = str(file.path)
     if record.problem is not None:
-        return [Skipped(path, record.problem)]
+        return [Skipped(file.path, record.problem)]
     return [
-        Skipped(path, part.problem, part.name) for part in record.fragments if part.problem
+        Skipped(file.path, part.problem, part.name) for part in record.fragments if part.problem
     ]
 
 

@@ -41,7 +41,7 @@ _STEP_MS, _GROUP_MS, _TIMEOUT_MS = 50, 400, 200
 class Event:
     """A path at which something changed; `is_new` where it was not before."""
 
-    path: Path
+    path: str
     is_new: bool
 
 
@@ -50,7 +50,7 @@ class Heard:
     """What a listener has to say of its place: `events`; that it listens from now on, as `ready`;
     or why it has stopped, as `failure`."""
 
-    place: Path
+    place: str
     events: tuple[Event, ...] = ()
     ready: bool = False
     failure: Exception | None = None
@@ -59,7 +59,7 @@ class Heard:
 class Listener:
     """Listens to what happens at a place, on a thread of its own, until it is closed."""
 
-    def __init__(self, place: Path, said: "queue.Queue[Heard]") -> None:
+    def __init__(self, place: str, said: "queue.Queue[Heard]") -> None:
         """Put into `said` what is heard of a folder and all below it, or of a single file."""
         self._place, self._said = place, said
         self._end = threading.Event()
@@ -72,7 +72,7 @@ class Listener:
         self._thread.join()
 
     def _listen(self) -> None:
-        whole = self._place.is_dir()
+        whole = Path(self._place).is_dir()
         ready = False
         try:
             for changes in self._changes(whole=whole):
@@ -96,12 +96,12 @@ class Listener:
         try:
             for changes in watch(
                 # A file that is replaced is another one to the system: its folder tells.
-                self._place if whole else self._place.parent,
+                self._place if whole else Path(self._place).parent,
                 watch_filter=None, debounce=_GROUP_MS, step=_STEP_MS, stop_event=self._end,
                 rust_timeout=_TIMEOUT_MS, yield_on_timeout=True, force_polling=False,
                 recursive=whole, ignore_permission_denied=pass_over,
             ):  # fmt: skip
-                yield [Event(Path(path), change == Change.added) for change, path in changes]
+                yield [Event(path, change == Change.added) for change, path in changes]
         except PermissionError:
             if pass_over:
                 raise
@@ -120,12 +120,19 @@ def check_installed() -> None:
 
 
 def place_to_index(
-    event: Event, root: Path, *, is_known: Callable[[Path], bool]
-) -> Path | None:
+    event: Event, root: str, *, is_known: Callable[[str], bool]
+) -> str | None:
     """Return what is to be indexed after an event below a root, None where it means nothing: the
     file or folder itself, and for something known that is gone the nearest folder that is
     still there."""
-    path = event.path
+    place = _place_to_index(event, Path(root), is_known=is_known)
+    return None if place is None else str(place)
+
+
+def _place_to_index(
+    event: Event, root: Path, *, is_known: Callable[[str], bool]
+) -> Path | None:
+    path = Path(event.path)
     names = path.relative_to(root).parts if path.is_relative_to(root) else ()
     if names and names[-1] == IGNORE_FILE:
         path, names = path.parent, names[:-1]
@@ -138,26 +145,26 @@ def place_to_index(
     if path.name[-4:].lower() == SIDECAR_EXTENSION:
         return path.parent if path.parent.is_dir() else None
     if kind is not None:
-        return path if kind == stat.S_IFREG and is_wanted(path) else None
-    if not is_known(path):
+        return path if kind == stat.S_IFREG and is_wanted(event.path) else None
+    if not is_known(event.path):
         return None
     above = (folder for folder in path.parents if folder.is_relative_to(root))
     return next((folder for folder in above if folder.is_dir()), None)
 
 
-def together(places: Iterable[Path]) -> list[Path]:
+def together(places: Iterable[str]) -> list[str]:
     """Return places in order, none of them inside another; many files of one folder become the
     folder."""
     files: dict[Path, list[Path]] = {}
-    for place in set(places):
+    for place in map(Path, set(places)):
         files.setdefault(place.parent, []).append(place)
     kept: set[Path] = set()
     for folder, inside in files.items():
         kept |= {folder} if len(inside) >= _FILES_OF_A_FOLDER else set(inside)
-    return sorted(place for place in kept if not any(above in kept for above in place.parents))
+    return sorted(str(p) for p in kept if not any(above in kept for above in p.parents))
 
 
-def is_remote(place: Path) -> bool:
+def is_remote(place: str) -> bool:
     """Whether a place lies on a network drive, as far as the system tells (Linux)."""
     try:
         mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
@@ -167,7 +174,7 @@ def is_remote(place: Path) -> bool:
     return kind in _REMOTE or kind.startswith("fuse.")
 
 
-def filesystem_at(place: Path, mounts: str) -> str:
+def filesystem_at(place: str, mounts: str) -> str:
     """Return the type of the file system that a place lies on, "" where none has it; `mounts` are
     lines as in fstab(5), in which blanks of names are octal escapes."""
     kinds = {}
@@ -175,7 +182,8 @@ def filesystem_at(place: Path, mounts: str) -> str:
         fields = line.split()
         if len(fields) > 2:
             kinds[Path(_unescaped(fields[1]))] = fields[2]
-    return next((kinds[folder] for folder in (place, *place.parents) if folder in kinds), "")
+    around = (Path(place), *Path(place).parents)
+    return next((kinds[folder] for folder in around if folder in kinds), "")
 
 
 def _unescaped(name: str) -> str:

@@ -5,13 +5,21 @@ from dataclasses import asdict
 from pathlib import PurePath
 from shlex import quote
 
+from visionquery.copying import Copied
 from visionquery.doctor import Diagnosis, FilesRead
 from visionquery.present.text import count, duration, escaped, size
 from visionquery.store.backup import BackedUp
 from visionquery.store.checking import Checked, LostImage
 from visionquery.store.repairing import Repaired
 
-__all__ = ["backup_document", "backup_line", "doctor_document", "doctor_lines"]
+__all__ = [
+    "backup_document",
+    "backup_line",
+    "copied_document",
+    "copied_lines",
+    "doctor_document",
+    "doctor_lines",
+]
 
 _NAMED = 10
 """Images and files that a person is told of each kind."""
@@ -75,6 +83,35 @@ def backup_line(made: BackedUp, seconds: float) -> str:
         f"The copy in {escaped(made.folder)} was {done}, checked, and holds "
         f"{count(made.images, 'image')}: {size(made.copied_bytes)} in {duration(seconds)}."
     )
+
+
+def copied_document(made: Copied) -> dict[str, object]:
+    """Return `{"from", "to", "images", "files", "copied", "already_there", "removed", "verified",
+    "seconds", "notes"}`."""
+    return {
+        "from": made.source,
+        "to": made.target,
+        "images": made.images,
+        "files": made.files,
+        "copied": made.copied,
+        "already_there": made.already_there,
+        "removed": made.removed,
+        "verified": True,  # Else there is an error, and no document.
+        "seconds": round(made.seconds, 3),
+        "notes": list(made.notes),
+    }
+
+
+def copied_lines(made: Copied) -> list[str]:
+    """Return what was copied, in a sentence, and what a person should know besides."""
+    removed = f", {count(made.removed, 'image')} removed" if made.removed else ""
+    there = f"{made.already_there:,} were there already" if made.already_there else ""
+    return [
+        f"{escaped(made.target)} holds all of {escaped(made.source)}, compared: "
+        f"{count(made.images, 'image')} in {count(made.files, 'file')}; copied {made.copied:,}"
+        f"{', ' + there if there else ''}{removed}, in {duration(made.seconds)}.",
+        *map(escaped, made.notes),
+    ]
 
 
 def _lost(image: LostImage) -> dict[str, object]:

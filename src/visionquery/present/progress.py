@@ -11,7 +11,7 @@ from visionquery.present.text import count, duration, size
 if TYPE_CHECKING:
     from visionquery.indexing.report import Progress
 
-__all__ = ["download_progress", "index_progress", "step_progress"]
+__all__ = ["copy_progress", "download_progress", "index_progress", "step_progress"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -30,6 +30,21 @@ def index_progress(
             progress.done,
             progress.total,
             f"{progress.done:,} of {count(progress.total, noun)}{_rate_and_eta(progress)}",
+        )
+
+
+@contextmanager
+def copy_progress(
+    stream: TextIO, *, quiet: bool
+) -> Iterator[Callable[[str, "Progress"], None]]:
+    """Give a callback that shows the state of a copy on `stream`: what is done, and how far."""
+    with _shown(stream, quiet=quiet) as show:
+        yield lambda what, progress: show(
+            what,
+            progress.done,
+            progress.total,
+            f"{progress.done:,} of {count(progress.total, 'file')}, "
+            f"{count(progress.encoded, 'image')} copied{_rate_and_eta(progress)}",
         )
 
 

@@ -11,9 +11,7 @@ Source of the bias: Nearest Neighbor Normalization, arXiv 2410.24114, section 3.
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from heapq import nsmallest
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +30,7 @@ __all__ = [
     "Background",
     "biases_of",
     "compacted_notes",
+    "copied_notes",
     "encode_bank",
     "is_stale",
     "keep_background",
@@ -110,11 +109,11 @@ def biases_of(images: Matrix, bank: Matrix) -> NDArray[np.float32]:
 def measure_background(store: Store, bank: Matrix, *, measured_rows: int) -> Background | None:
     """Measure the background of a library; None for one without images.
 
-    The sample is the SAMPLE_SIZE images with the smallest ids, so it does not depend on the
-    order in which they came.
+    The sample is the store's, of SAMPLE_SIZE images: it does not depend on the order in which they
+    came.
     """
     with store.reading():
-        rows = _sample(store)
+        rows = store.sample(SAMPLE_SIZE).tolist()
         images = store.vectors(rows)
         count = store.image_count()
     if not rows:
@@ -168,6 +167,16 @@ def compacted_notes(store: Store) -> dict[str, str]:
     return {BACKGROUND_NOTE: _noted(replace(kept, measured_rows=measured))}
 
 
+def copied_notes(store: Store, *, measured_rows: int) -> dict[str, str]:
+    """Return the notes, by key, that hold for a copy of a store with the biases of its first
+    `measured_rows` rows, "" for one that there is not."""
+    kept = kept_background(store)
+    return {
+        BANK_NOTE: store.note(BANK_NOTE) or "",
+        BACKGROUND_NOTE: "" if kept is None else _noted(replace(kept, measured_rows=measured_rows)),
+    }
+
+
 def _noted(background: Background) -> str:
     null = background.null
     note = {
@@ -199,17 +208,6 @@ def kept_background(store: Store) -> Background | None:
 def _captions() -> list[str]:
     path = Path(__file__).with_name("background.txt")
     return path.read_text(encoding="utf-8").splitlines()
-
-
-def _sample(store: Store) -> list[int]:
-    return [row for _, row in nsmallest(SAMPLE_SIZE, _ids(store))]
-
-
-def _ids(store: Store) -> Iterator[tuple[str, int]]:
-    alive = np.flatnonzero(store.alive())
-    for start in range(0, len(alive), _CHUNK):
-        for record in store.records(alive[start : start + _CHUNK].tolist()):
-            yield record.image_id, record.row
 
 
 def _encoded(vector: Vector) -> str:

@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -94,7 +93,7 @@ def _context(library: Library, settings: ServerSettings) -> Context:
 
 
 def _bring_up_to_date(
-    library: Library, paths: Sequence[Path], on_progress: Callable[[Progress], None]
+    library: Library, paths: Sequence[str], on_progress: Callable[[Progress], None]
 ) -> IndexReport:
     try:
         return library.add(*paths, on_progress=on_progress)

@@ -6,7 +6,6 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from visionquery.errors import VisionQueryError
@@ -22,7 +21,7 @@ _MAX_REMEMBERED = 50
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_END = 10.0
 
-Index = Callable[[Sequence[Path], Callable[[Progress], None]], IndexReport]
+Index = Callable[[Sequence[str], Callable[[Progress], None]], IndexReport]
 """What brings a library up to date with folders, telling how far it is."""
 
 
@@ -63,7 +62,7 @@ class Jobs:
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def start(self, paths: Sequence[Path]) -> Job:
+    def start(self, paths: Sequence[str]) -> Job:
         """Put a job at the end of the queue. Raises RefusedError when too many wait."""
         with self._changing:
             if sum(job.state == "waiting" for job in self._jobs.values()) >= _MAX_WAITING:
@@ -71,7 +70,7 @@ class Jobs:
                     429, "TooMany", "Too many index jobs wait; let some of them end.",
                     retry_after=10,
                 )  # fmt: skip
-            job = Job(secrets.token_hex(8), tuple(map(str, paths)))
+            job = Job(secrets.token_hex(8), tuple(paths))
             self._jobs[job.job_id] = job
             over = [each for each, known in self._jobs.items() if known.is_over]
             for old in over[: max(0, len(self._jobs) - _MAX_REMEMBERED)]:
@@ -148,7 +147,7 @@ class Jobs:
 
         self._change(job_id, state="running")
         try:
-            report = self._index([Path(path) for path in job.paths], on_progress)
+            report = self._index(job.paths, on_progress)
         except _CancelledError:
             self._change(job_id, state="cancelled")
         except VisionQueryError as error:

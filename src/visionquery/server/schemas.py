@@ -239,6 +239,7 @@ class LibraryFacts(_Shape):
     size_bytes: int
     roots: list[RootShape]
     reencoding: ReencodingShape | None
+    copying_from: str | None = Field(description="Of which library this is an unfinished copy.")
     may_index_new_folders: bool
 
 

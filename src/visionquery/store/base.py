@@ -229,8 +229,8 @@ class Reader(Protocol):
         image. Some that would be worth it may be missing."""
 
     def sample(self, count: int) -> NDArray[np.intp]:
-        """Return the rows (n,), rising, of the `count` images with the smallest ids: as these are
-        hashes, an even sample that does not depend on the order in which images came."""
+        """Return the rows (n,) of the `count` images with the smallest ids, in the order of these:
+        as they are hashes, an even sample that does not depend on how images came."""
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes. As all masks it may be

@@ -119,8 +119,9 @@ def rows_with_prefix(connection: sqlite3.Connection, prefix: str) -> list[int]:
 
 
 def smallest_ids(connection: sqlite3.Connection, count: int) -> NDArray[np.int64]:
-    """Return the rows (n,), in any order, of the `count` images with the smallest ids."""
-    return rows_of(connection, "(SELECT row FROM images ORDER BY image_id LIMIT ?)", count)
+    """Return the rows (n,) of the `count` images with the smallest ids, in their order."""
+    found = connection.execute("SELECT row FROM images ORDER BY image_id LIMIT ?", (count,))
+    return np.fromiter((row for (row,) in found), dtype=np.int64)
 
 
 def add_images(connection: sqlite3.Connection, first_row: int, images: Sequence[NewImage]) -> None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from visionquery.query.ast import Near
 
-__all__ = ["Box", "box_around", "kilometres"]
+__all__ = ["RADIUS_KM", "Box", "box_around", "kilometres"]
 
-_RADIUS_KM = 6371.0088
+RADIUS_KM = 6371.0088
 _SLACK_DEGREES = 1e-6  # Ten centimetres: what rounding could cost a place at the rim.
 
 
@@ -40,7 +40,7 @@ def kilometres(
     )
     # Rounding can take the far side of the Earth just past 1.
     angles: NDArray[np.float64] = 2 * np.arcsin(np.sqrt(np.minimum(half_chord_squared, 1.0)))
-    return _RADIUS_KM * angles
+    return RADIUS_KM * angles
 
 
 def box_around(circle: Near) -> Box:
@@ -49,7 +49,7 @@ def box_around(circle: Near) -> Box:
     Source: J. P. Matuschek, "Finding Points Within a Distance of a Latitude/Longitude Using
     Bounding Coordinates", 2010 (the reach in longitude).
     """
-    reach = math.degrees(circle.km / _RADIUS_KM) + _SLACK_DEGREES
+    reach = math.degrees(circle.km / RADIUS_KM) + _SLACK_DEGREES
     south, north = circle.latitude - reach, circle.latitude + reach
     anywhere = (-180.0, 180.0)
     if south <= -90 or north >= 90:

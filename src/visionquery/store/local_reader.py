@@ -48,14 +48,18 @@ from visionquery.store.texts import has_texts, rows_read
 from visionquery.store.words import words_of
 from visionquery.types import Matrix, ModelIdentity
 
-__all__ = ["EXACT_UP_TO", "LocalReader"]
+__all__ = ["EXACT_UP_TO", "LocalReader", "likely_count"]
 
 EXACT_UP_TO = 1_000_000
 """Rows of a store on this machine up to which every image is compared."""
 
 _LIKELY = 512
-_LIKELY_PER_WANTED = 4
-"""How many candidates there are to every vector, at least, and how many more to each wanted."""
+
+
+def likely_count(count: int) -> int:
+    """Return how many candidates there are to a vector where `count` are wanted."""
+    return _LIKELY + 4 * count
+
 
 
 class LocalReader:
@@ -153,9 +157,9 @@ class LocalReader:
             return meaning.candidates(self, question, nearest=self._nearest, sampled=self._sampled)
 
     def sample(self, count: int) -> NDArray[np.intp]:
-        """Return the rows (n,), rising, of the `count` images with the smallest ids."""
+        """Return the rows (n,) of the `count` images with the smallest ids, in their order."""
         with self._open.rows() as connection:
-            return np.sort(catalog.smallest_ids(connection, count))
+            return catalog.smallest_ids(connection, count)
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""
@@ -271,7 +275,7 @@ class LocalReader:
         some probes (p, embed_dim), `count` and more to each."""
         with self._open.scanned() as scanned:
             asked = checked_probes(probes, self.model.embed_dim)
-            wanted = _LIKELY + _LIKELY_PER_WANTED * count
+            wanted = likely_count(count)
             found = [nearest(scanned, probe, wanted, among=among) for probe in asked]
             return distinct(np.concatenate([np.empty(0, dtype=np.intp), *found]))
 

@@ -156,10 +156,10 @@ class MemoryReader:
             )
 
     def sample(self, count: int) -> NDArray[np.intp]:
-        """Return the rows (n,), rising, of the `count` images with the smallest ids."""
+        """Return the rows (n,) of the `count` images with the smallest ids, in their order."""
         with self.reading():
             rows = [self._rows[each] for each in sorted(self._rows)[:count]]
-        return np.array(sorted(rows), dtype=np.intp)
+        return np.array(rows, dtype=np.intp)
 
     def alive(self) -> NDArray[np.bool_]:
         """Return the mask (row_count,) of rows that are images, not holes."""

@@ -129,13 +129,14 @@ def check_words_make_candidates(make_store: MakeStore) -> None:
 
 
 def check_sample_is_even(make_store: MakeStore) -> None:
-    """The images with the smallest ids, in order of rows; and their cosines are a sample."""
+    """The images with the smallest ids, in the order of these; and cosines of as even a one."""
     with closing(make_store(MODEL)) as store:
         images = _fill(store)
         ids = sorted(image.image_id for image in images)
         for count in (0, 1, 9, _COUNT):
             rows = store.sample(count)
-            assert rows.tolist() == sorted(store.rows_of(ids[:count]).values())
+            known = store.rows_of(ids[:count])
+            assert rows.tolist() == [known[each] for each in ids[:count]]
         found = store.candidates(_question("a", "b"))
         true = store.scores(_probes("a", "b"), np.flatnonzero(store.alive()))
         np.testing.assert_allclose(np.sort(found.sample), np.sort(true), atol=0.03)

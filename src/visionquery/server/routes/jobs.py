@@ -39,10 +39,10 @@ async def start(request: Request, context: ContextOf, wanted: IndexRequest) -> R
     """Bring the library up to date with folders, or with all of its own where none is named."""
 
     def work() -> Response:
-        places = [expanded(path) for path in wanted.paths]
+        places = [str(expanded(path)) for path in wanted.paths]
         _check(context, places)
         if not places:
-            places = [Path(root.location) for root in context.library.status().roots]
+            places = [root.location for root in context.library.status().roots]
         if not places:
             raise InputError("The library has no folders yet: name one to index.")
         return respond(job_document(context.jobs.start(places)), 202)
@@ -79,10 +79,10 @@ async def events(
         yield ServerSentEvent(event="progress", raw_data=text)
 
 
-def _check(context: Context, places: Sequence[Path]) -> None:
+def _check(context: Context, places: Sequence[str]) -> None:
     """Refuse places that may not be indexed, before anything is said of what lies there."""
     for place in places:
-        if not place.is_absolute():
+        if not Path(place).is_absolute():
             raise InputError(f"{place} is not a whole path; begin it at the root of the disk.")
         if not (context.settings.may_index_new_folders or context.library.covers(place)):
             raise RefusedError(

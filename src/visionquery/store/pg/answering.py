@@ -1,0 +1,270 @@
+"""The candidates for a question, in as few ways to PostgreSQL and back as it takes.
+
+One statement finds them, through the index of vectors and that of words, and says all that is
+asked of each, as bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.store.base import MEASURES, Root
+from visionquery.store.entries import checked_probes
+from visionquery.store.kernels import cosines
+from visionquery.store.meaning import COMPARED_ALL
+from visionquery.store.pg import conditions
+from visionquery.store.pg.adapting import ask, half_matrix_of, sent_rows, sent_vector
+from visionquery.store.pg.conditions import EVERY, Condition, both, either
+from visionquery.store.pg.nearest import nearest_rows, through_index
+from visionquery.store.pg.opened import Snapshot
+from visionquery.store.pg.words import holding, phrase_in_words
+from visionquery.store.questions import Candidates, Question
+from visionquery.store.words import words_of
+from visionquery.types import Matrix
+
+__all__ = ["Sample", "answer"]
+
+_LIKELY_ALL = 4_000
+"""So few images are thought to be meant that all of them are compared, as far as they are."""
+
+_SAMPLED = 4_096
+
+_COUNTED = 2_000
+"""Holders of a unit that are counted; of more, it is only known about how many they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Vectors (m, embed_dim) of an even sample of the images of a generation, and how many images
+    there were."""
+
+    generation: int
+    images: int
+    vectors: Matrix
+
+    def holds_for(self, snapshot: Snapshot) -> bool:
+        """Return whether the library is about what it was."""
+        state = snapshot.state
+        changed = abs(state.images - self.images)
+        return self.generation == state.generation and 10 * changed <= min(
+            self.images, state.images
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question in SQL: which images are meant, and what is to be told of each."""
+
+    question: Question
+    meant: Condition
+    passes: tuple[Condition, ...]
+    units: tuple[tuple[str, ...], ...]
+    holds: tuple[Condition, ...]
+
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """What is told of an image, as `_details` sends it."""
+        flags = 1 + len(self.passes) + len(self.holds)
+        return np.dtype(
+            [
+                ("row", ">i8"),
+                ("cosines", ">f4", (len(self.question.probes),)),
+                ("measures", ">f4", (MEASURES,)),
+                ("flags", "u1", (flags,)),
+            ]
+        )
+
+
+def answer(
+    snapshot: Snapshot, question: Question, roots: Sequence[Root], sample: Sample | None
+) -> tuple[Candidates, Sample]:
+    """Return the answer to a question, and the sample to be given the next time. Raises InputError
+    when a test is not one for its field, StoreError for probes of another shape."""
+    embed_dim = snapshot.state.model.embed_dim
+    probes = checked_probes(question.probes, embed_dim)
+    checked_probes(question.beside, embed_dim)
+    units = tuple(tuple(words_of(form) for form in forms) for forms in question.units)
+    asked = _Asked(
+        question,
+        conditions.meant(question.where),
+        tuple(conditions.matching(each) for each in question.filters),
+        units,
+        tuple(either(holding(form, roots) for form in forms) for forms in units),
+    )
+    found, complete = _found(snapshot, asked)
+    found.sort(order="row")
+    if sample is None or not sample.holds_for(snapshot):
+        sample = _sampled(snapshot)
+    flags = found["flags"].T.astype(np.bool_)
+    first_unit = 1 + len(asked.passes)
+    candidates = Candidates(
+        rows=found["row"].astype(np.intp),
+        meant=flags[0],
+        cosines=np.ascontiguousarray(found["cosines"].T, dtype=np.float32),
+        measures=found["measures"].astype(np.float32),
+        passes=flags[1:first_unit],
+        holds=flags[first_unit:],
+        holders=_holders(snapshot, asked),
+        sample=cosines(probes, [sample.vectors], len(sample.vectors)),
+        images=snapshot.state.images,
+        complete=complete,
+    )
+    return candidates, sample
+
+
+def _found(snapshot: Snapshot, asked: _Asked) -> tuple[NDArray[Any], bool]:
+    """Return what is told of the candidates, and whether they are all that is meant."""
+    if not asked.question.count:
+        return _details(snapshot, asked, _sources(snapshot, asked)), False
+    if _may_compare_all(snapshot, asked.meant):
+        every = _all_meant(snapshot, asked)
+        found = _details(snapshot, asked, [every, *_sources(snapshot, asked)])
+        if np.count_nonzero(found["flags"][:, 0]) <= COMPARED_ALL:
+            return found, True
+    sources = [*_sources(snapshot, asked), *_near(snapshot, asked), *_named(snapshot, asked)]
+    found = _details(snapshot, asked, sources)
+    count = np.count_nonzero(found["flags"][:, 0])
+    if count >= asked.question.count or asked.meant == EVERY:
+        return found, False
+    # The index gave up before it came to images that are meant.
+    every = _all_meant(snapshot, asked)
+    found = _details(snapshot, asked, [every, *_sources(snapshot, asked)])
+    return found, bool(np.count_nonzero(found["flags"][:, 0]) <= COMPARED_ALL)
+
+
+def _may_compare_all(snapshot: Snapshot, meant: Condition) -> bool:
+    if snapshot.state.images <= COMPARED_ALL:
+        return True
+    if meant == EVERY:
+        return False
+    return _estimate(snapshot, f"{snapshot.state.table} AS i", meant) <= _LIKELY_ALL
+
+
+def _all_meant(snapshot: Snapshot, asked: _Asked) -> Condition:
+    table = snapshot.state.table
+    return Condition(
+        f"(SELECT i.row FROM {table} AS i WHERE {asked.meant.text} LIMIT {COMPARED_ALL + 1})",
+        asked.meant.values,
+    )
+
+
+def _sources(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
+    """Return statements for the rows that are there whatever is meant."""
+    state, question = snapshot.state, asked.question
+    found = [Condition("SELECT unnest(%s::bigint[]) AS row", (sent_rows(np.array(question.also)),))]
+    if question.best and not (question.count and asked.meant == EVERY):
+        found += [
+            nearest_rows(
+                state.table, state.model.embed_dim, EVERY, sent_vector(probe), question.best
+            )
+            for probe in question.probes
+        ]
+    return found
+
+
+def _near(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
+    """Return statements for the rows of the nearest images that are meant."""
+    state, question = snapshot.state, asked.question
+    if asked.meant == EVERY:
+        # The best of all images are among these: a probe is looked for once.
+        near = np.vstack([question.probes, question.beside])
+        count = max(question.count, question.best)
+    else:
+        near, count = question.near, question.count
+    return [
+        nearest_rows(state.table, state.model.embed_dim, asked.meant, sent_vector(each), count)
+        for each in near
+    ]
+
+
+def _named(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
+    """Return statements for the rows of images that are meant and hold all units, all but one, or
+    one: `count` of each."""
+    units = asked.holds
+    groups: list[tuple[Condition, ...]] = [(unit,) for unit in units]
+    if len(units) > 1:
+        groups.append(units)
+    if len(units) > 2:
+        groups += [(*units[:i], *units[i + 1 :]) for i in range(len(units))]
+    found = []
+    for group in groups:
+        test = asked.meant
+        for unit in group:
+            test = both(test, unit)
+        found.append(
+            Condition(
+                f"(SELECT i.row FROM {snapshot.state.table} AS i WHERE {test.text} LIMIT %s)",
+                (*test.values, asked.question.count),
+            )
+        )
+    return found
+
+
+def _details(
+    snapshot: Snapshot, asked: _Asked, sources: Sequence[Condition]
+) -> NDArray[Any]:
+    """Return what is asked of the images of all rows that statements give, each once."""
+    probes = [sent_vector(probe) for probe in asked.question.probes]
+    flags = (asked.meant, *asked.passes, *asked.holds)
+    told = [
+        "int8send(i.row)",
+        *("float4send((-(i.vector <#> %s))::real)" for _ in probes),
+        *(f"float4send(coalesce(m.m[{n + 1}], 'NaN'))" for n in range(MEASURES)),
+        *(rf"CASE WHEN {flag.text} THEN '\x01'::bytea ELSE '\x00'::bytea END" for flag in flags),
+    ]
+    statement = (
+        f"SELECT string_agg({' || '.join(told)}, '') "
+        f"FROM ({' UNION '.join(source.text for source in sources)}) AS c "
+        f"JOIN {snapshot.state.table} AS i ON i.row = c.row "
+        "LEFT JOIN measures AS m ON m.row = i.row"
+    )
+    values = [value for each in (*flags, *sources) for value in each.values]
+    with snapshot.connection.pipeline():
+        with through_index(snapshot.connection, max(asked.question.count, asked.question.best)):
+            cursor = snapshot.connection.execute(
+                statement.encode(), [*probes, *values], binary=True
+            )
+    ((sent,),) = cursor.fetchall()
+    return np.frombuffer(sent or b"", dtype=asked.kind).copy()
+
+
+def _holders(snapshot: Snapshot, asked: _Asked) -> NDArray[np.int64]:
+    """Return about how many images hold each unit."""
+    if not asked.holds:
+        return np.empty(0, dtype=np.int64)
+    table, some = snapshot.state.table, f"LIMIT {_COUNTED + 1}"
+    counts = ", ".join(
+        f"(SELECT count(*) FROM (SELECT FROM {table} AS i WHERE {unit.text} {some}) AS c)"
+        for unit in asked.holds
+    )
+    values = [value for unit in asked.holds for value in unit.values]
+    ((*found,),) = ask(snapshot.connection, f"SELECT {counts}", *values)
+    for place, count in enumerate(found):
+        if count > _COUNTED:
+            words = either(phrase_in_words(form) for form in asked.units[place] if form)
+            about = _estimate(snapshot, "words AS w", words)
+            found[place] = min(max(count, about), snapshot.state.images)
+    return np.array(found, dtype=np.int64)
+
+
+def _estimate(snapshot: Snapshot, source: str, test: Condition) -> int:
+    """Return about how many rows the planner expects a condition to let through."""
+    ((plans,),) = ask(
+        snapshot.connection,
+        f"EXPLAIN (FORMAT JSON) SELECT FROM {source} WHERE {test.text}",
+        *test.values,
+    )
+    return int(plans[0]["Plan"]["Plan Rows"])
+
+
+def _sampled(snapshot: Snapshot) -> Sample:
+    state, embed_dim = snapshot.state, snapshot.state.model.embed_dim
+    ((sent,),) = ask(
+        snapshot.connection,
+        f"SELECT string_agg(halfvec_send(vector::halfvec({embed_dim})), '') FROM "
+        f"(SELECT vector FROM {state.table} ORDER BY image_id LIMIT {_SAMPLED}) AS sample",
+    )
+    return Sample(state.generation, state.images, half_matrix_of(sent, embed_dim))

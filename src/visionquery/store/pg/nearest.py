@@ -1,0 +1,124 @@
+"""The index of vectors, and the rows that it gives for the nearest to a vector.
+
+It is HNSW over the vectors as half-precision numbers, one for each partition of a table of images,
+made once there are too many to compare every one. Without it the same questions are answered by
+comparing all.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from visionquery.store.pg.adapting import Sent, ask
+from visionquery.store.pg.conditions import EVERY, Condition
+from visionquery.store.pg.connections import PgConnection
+from visionquery.store.pg.tables import partitions
+
+__all__ = ["EXACT_UP_TO", "make_indexes", "nearest_rows", "through_index"]
+
+EXACT_UP_TO = 20_000
+"""Rows up to which every image is compared, and no index is made."""
+
+_MOST_NUMBERS = 4_000
+"""Numbers of a vector up to which the index takes it."""
+
+_LEAST_LOOKED_AT, _MOST_LOOKED_AT = 100, 1_000
+"""Bounds of `hnsw.ef_search`; the upper one is pgvector's own."""
+
+_MEMORY_MIB = (64, 2_048)
+"""Bounds of what making an index may take."""
+
+_BYTES_OF_LINKS = 600
+"""What an image takes in an index that is being made, beside its vector."""
+
+_WORKERS = 4
+
+
+def nearest_rows(
+    table: str, embed_dim: int, among: Condition, near: Sent, count: int
+) -> Condition:
+    """Return the statement for the rows of the `count` nearest images of those that a condition
+    lets through."""
+    half = f"halfvec({embed_dim})"
+    if embed_dim > _MOST_NUMBERS:
+        distance, asked = "i.vector <#> %s", "i.vector IS NOT NULL"
+    else:
+        distance, asked = f"(i.vector::{half}) <#> %s::{half}", "true"
+    test = asked if among == EVERY else among.text
+    return Condition(
+        f"(SELECT i.row FROM {table} AS i WHERE {test} ORDER BY {distance} LIMIT %s)",
+        (*among.values, near, count),
+    )
+
+
+@contextmanager
+def through_index(connection: PgConnection, count: int) -> Iterator[None]:
+    """Let what is asked in the block go through the index, for `count` images of each vector."""
+    look_at = min(max(_LEAST_LOOKED_AT, 2 * count), _MOST_LOOKED_AT)
+    _set(
+        connection,
+        {
+            "hnsw.ef_search": str(look_at),
+            "hnsw.iterative_scan": "relaxed_order",
+            # The planner does not know how much is saved by not reading every vector.
+            "enable_seqscan": "off",
+            "enable_sort": "off",
+        },
+    )
+    yield
+    _set(connection, {"enable_seqscan": "on", "enable_sort": "on"})
+
+
+def make_indexes(connection: PgConnection, table: str, embed_dim: int) -> bool:
+    """Make the indexes of vectors that partitions with images lack; return whether there was one
+    to be made."""
+    if embed_dim > _MOST_NUMBERS:
+        return False
+    due = [name for name in partitions(connection, table) if _lacks_index(connection, name)]
+    for name in due:
+        ((rows,),) = ask(connection, f"SELECT count(*) FROM {name}")
+        try:
+            _make_index(connection, name, embed_dim, rows, workers=_WORKERS)
+        except psycopg.errors.DiskFull:
+            # Workers share memory through a disk that is small in many a container.
+            _make_index(connection, name, embed_dim, rows, workers=0)
+    return bool(due)
+
+
+def _lacks_index(connection: PgConnection, partition: str) -> bool:
+    ((lacks,),) = ask(
+        connection,
+        f"SELECT to_regclass(%s) IS NULL AND EXISTS (SELECT FROM {partition})",
+        f"{partition}_near",
+    )
+    return bool(lacks)
+
+
+def _make_index(
+    connection: PgConnection, partition: str, embed_dim: int, rows: int, *, workers: int
+) -> None:
+    least, most = _MEMORY_MIB
+    needed = rows * (2 * embed_dim + _BYTES_OF_LINKS) >> 20
+    with connection.transaction():
+        _set(
+            connection,
+            {
+                "maintenance_work_mem": f"{min(max(needed, least), most)}MB",
+                "max_parallel_maintenance_workers": str(workers),
+                # It takes as long as it takes.
+                "statement_timeout": "0",
+            },
+        )
+        connection.execute(
+            f"CREATE INDEX {partition}_near ON {partition} "
+            f"USING hnsw ((vector::halfvec({embed_dim})) halfvec_ip_ops)".encode()
+        )
+
+
+def _set(connection: psycopg.Connection[Any], settings: dict[str, str]) -> None:
+    """Set what holds until the transaction ends."""
+    calls: Sequence[str] = ["set_config(%s, %s, true)"] * len(settings)
+    values = [each for pair in settings.items() for each in pair]
+    connection.execute(f"SELECT {', '.join(calls)}".encode(), values)

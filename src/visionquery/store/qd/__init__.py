@@ -1,0 +1,1 @@
+"""A library in collections of Qdrant: what `store.qdrant` is made of."""
