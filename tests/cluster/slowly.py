@@ -2,12 +2,13 @@
 
 Prints a line for each written group, and the report as JSON; an error as its class and sentence.
 Then may come what is wrong: `absent`, nodes do not have the model; `newer`, this is another
-version.
+version. ON may be `here:THREADS` too, for no cluster at all.
 """
 
 import json
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -67,12 +68,19 @@ def slowly(
     def show(progress: Progress) -> None:
         print("done", progress.done, round(progress.seconds, 2), flush=True)
 
-    local = here(store, encoder, limits=Limits(), threads=1)
+    where, _, threads = on.partition(":")
+    if where == "here":
+        slow = Slow(encoder, seconds)
+        local = here(store, slow, limits=Limits(), threads=int(threads))
+        reached = nullcontext(local)
+    else:
+        local = here(store, encoder, limits=Limits(), threads=1)
+        reached = on_cluster(
+            on, store, encoder.identity, here=local, limits=Limits(), load=load
+        )
     with store.writing():
         add_roots(store, [folder])
-        with on_cluster(
-            on, store, encoder.identity, here=local, limits=Limits(), load=load
-        ) as take_up:
+        with reached as take_up:
             scopes = named_scopes(store, [folder])
             report = index(store, scopes, take_up=take_up, on_progress=show)
     store.close()

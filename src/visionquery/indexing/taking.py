@@ -10,7 +10,7 @@ from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 from visionquery.indexing.outcomes import Outcome
 from visionquery.indexing.pieces import Piece, by_file, read_piece, weigh
 from visionquery.indexing.pipeline import flow
-from visionquery.models.encoder import Encoder
+from visionquery.models.encoder import PictureEncoder
 from visionquery.store.base import Store
 
 __all__ = ["FileOutcomes", "TakeUp", "here"]
@@ -23,7 +23,7 @@ TakeUp = Callable[[Sequence[FoundFile]], Generator[FileOutcomes, None, None]]
 what it raises ends the run."""
 
 
-def here(store: Store, encoder: Encoder, *, limits: Limits, threads: int) -> TakeUp:
+def here(store: Store, encoder: PictureEncoder, *, limits: Limits, threads: int) -> TakeUp:
     """Return what takes files up on this machine, in their order: `threads` decode and encode."""
 
     def take_up(files: Sequence[FoundFile]) -> Generator[FileOutcomes, None, None]:
