@@ -47,7 +47,7 @@ class Nodes:
     def __init__(self, count: int) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            port = 20000 + probe.getsockname()[1] % 10000
+            port = 25000 + probe.getsockname()[1] % 7000
         self.address = f"ray://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [sys.executable, PROGRAMS / "nodes.py", str(count), str(port)],

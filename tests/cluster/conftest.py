@@ -30,9 +30,9 @@ def environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port that neither Ray's workers (10002 to 19999) nor the system's own (32768 and above)
-    come to have."""
-    for port in range(23000 + os.getpid() % 2000, 32000):
+    """A port that neither Ray's workers (10002 to 19999) and its servers for clients (23000 to
+    23999) nor the system's own (32768 and above) come to have."""
+    for port in range(25000 + os.getpid() % 2000, 32000):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port

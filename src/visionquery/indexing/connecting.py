@@ -19,6 +19,7 @@ __all__ = ["check_address", "check_nodes", "connected", "in_short"]
 _LOCAL = "ray"
 _SCHEME = "ray://"
 _CLIENT_PORT = 10001
+_TRIES = 2
 _SECONDS_TO_ANSWER = 10.0
 _SECONDS_TO_COME_BACK = "15"
 """How long Ray tries to have a broken connection again; it does that twice."""
@@ -55,15 +56,18 @@ def connected(on: str) -> tuple[ModuleType, bool]:
     elif address.startswith(_SCHEME):
         _check_listening(address)
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # What goes wrong is said here.
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(address, **options)
-    except Exception as error:  # Ray raises many kinds
-        raise EngineError(
-            f"The cluster {address} cannot be used: {in_short(error)}. Look whether it runs (ray "
-            "status), and with the same versions of Python and Ray as here."
-        ) from error
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(address, **options)
+            break
+        except Exception as error:  # Ray raises many kinds; a busy head is slow to take somebody in
+            if not tries_left:
+                raise EngineError(
+                    f"The cluster {address} cannot be used: {in_short(error)}. Look whether it "
+                    "runs (ray status), and with the same versions of Python and Ray as here."
+                ) from error
     return ray, True
 
 
