@@ -90,7 +90,7 @@ def slowly(
 if __name__ == "__main__":
     try:
         if "newer" in sys.argv:
-            connecting.__version__ = "99.0"
+            connecting.own_version = lambda: "99.0"
         found = slowly(*sys.argv[1:5], float(sys.argv[5]), absent="absent" in sys.argv)
     except VisionQueryError as error:
         print(json.dumps({"error": type(error).__name__, "sentence": str(error)}))

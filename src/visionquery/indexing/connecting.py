@@ -5,16 +5,16 @@ import os
 import socket
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from visionquery import __version__
 from visionquery.errors import EngineError, InputError, ModelError
 from visionquery.images.kinds import readers
 from visionquery.indexing.on_node import Task
 
-__all__ = ["check_address", "check_nodes", "connected", "in_short"]
+__all__ = ["check_address", "check_nodes", "connected", "in_short", "own_version"]
 
 _LOCAL = "ray"
 _SCHEME = "ray://"
@@ -86,24 +86,31 @@ def _check_listening(address: str) -> None:
         ) from error
 
 
+def own_version() -> str:
+    """Return the version of this program. No room may import the package itself, which names the
+    façade."""
+    return str(import_module("visionquery").__version__)
+
+
 def check_nodes(ray: Any, task: Task) -> None:
     """Raise EngineError or ModelError unless every node can do its part."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     look = ray.remote(num_cpus=0, max_retries=1)(_looking())
     pickled = ray.cloudpickle.dumps(task)
+    ours = own_version()
     answers = [
         look.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)
-        ).remote(__version__, pickled, readers())
+        ).remote(ours, pickled, readers())
         for node in ray.nodes()
         if node["Alive"]
     ]
     for name, version, problem in ray.get(answers):
-        if version != __version__:
+        if version != ours:
             has = f"visionquery {version}" if version else "no visionquery"
             raise EngineError(
-                f"The node {name} has {has}, and this machine {__version__}: install the same "
+                f"The node {name} has {has}, and this machine {ours}: install the same "
                 "version on all nodes, the head too."
             )
         if problem:
@@ -117,17 +124,18 @@ def _looking() -> Callable[[str, bytes, str], tuple[str, str, str]]:
 
     def look(version: str, task: bytes, readers: str) -> tuple[str, str, str]:
         import pickle
+        from importlib import import_module
         from socket import gethostname
 
         try:
-            from visionquery import __version__
+            found = str(import_module("visionquery").__version__)
         except ImportError:
             return gethostname(), "", ""
-        if __version__ != version:
-            return gethostname(), __version__, ""
+        if found != version:
+            return gethostname(), found, ""
         from visionquery.indexing.on_node import lack
 
-        return gethostname(), __version__, lack(pickle.loads(task), readers)
+        return gethostname(), found, lack(pickle.loads(task), readers)
 
     return look
 
