@@ -54,6 +54,7 @@ IMPORTERS = {
     "qdrant_client": {"store/qd/engine.py"},
     "psutil": {"indexing/politeness.py"},
     "psycopg": {"store/pg"},
+    "ray": {"indexing/connecting.py", "indexing/conductor.py"},
 }
 
 

@@ -113,11 +113,17 @@ def manners_of(*, nice: bool, pause_on_battery: bool, between: str | None) -> "M
 
 
 def add_paths(
-    library: Library, paths: Sequence[str], *, quiet: bool, manners: "Manners | None" = None
+    library: Library,
+    paths: Sequence[str],
+    *,
+    on: str | None = None,
+    quiet: bool,
+    manners: "Manners | None" = None,
 ) -> "IndexReport":
-    """Bring the library up to date with folders, showing progress on stderr."""
+    """Bring the library up to date with folders, on the cluster that the flag or the settings name
+    if they do, showing progress on stderr."""
     with _progress(manners, quiet=quiet) as on_progress:
-        return library.add(*paths, on_progress=on_progress)
+        return library.add(*paths, on=on or settings().on, on_progress=on_progress)
 
 
 def read_texts(
