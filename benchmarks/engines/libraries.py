@@ -46,11 +46,11 @@ def real(folder: Path) -> Store:
         roots = [store.add_root(place).root_id for place in ("/photos", "/work/clients")]
         for start in range(0, REAL, _BATCH):
             numbers = range(start, min(start + _BATCH, REAL))
-            images = [NewImage(made_image_id(i), vectors[i], _facts(i, captions[i])) for i in numbers]
-            files = [
-                FileRecord(roots[i % 3 == 0], _path(i), 1000, i, made_image_id(i)) for i in numbers
-            ]
-            store.write(images, files)
+            ids = [(i, made_image_id(i)) for i in numbers]
+            store.write(
+                [NewImage(image_id, vectors[i], _facts(i, captions[i])) for i, image_id in ids],
+                [FileRecord(roots[i % 3 == 0], _path(i), 1000, i, image_id) for i, image_id in ids],
+            )
         store.write_texts({row: f"EXIT {row}" if row % 2 else "" for row in range(0, REAL, 50)})
         refresh_background(store, model)
     return store
@@ -91,4 +91,5 @@ def _facts(number: int, caption: str) -> Facts:
 
 
 def _path(number: int) -> str:
-    return f"{2010 + number % 15}/trip {number // 500}/IMG_{number:07}.{('jpg', 'png')[number % 5 == 0]}"
+    ending = "jpg" if number % 5 else "png"
+    return f"{2010 + number % 15}/trip {number // 500}/IMG_{number:07}.{ending}"

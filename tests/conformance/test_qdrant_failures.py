@@ -10,8 +10,8 @@ from pathlib import Path
 from socket import create_server
 
 import pytest
-
 from tests.conformance.qdrant_stores import SERVER, new_engine, new_store
+
 from visionquery.errors import (
     EngineError,
     InputError,

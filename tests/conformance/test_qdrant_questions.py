@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from tests.conformance.qdrant_stores import new_store
+
 from visionquery.query.ast import And, Contains, Filter, Near, Node, Not, OneOf, Or, Range
 from visionquery.store.base import NewImage, Scope
 from visionquery.store.memory import MemoryStore
@@ -205,7 +205,8 @@ def _image(number: int) -> NewImage:
 def _fill(store: QdrantStore | MemoryStore) -> None:
     fill(store, {_path(number): _image(number) for number in range(COUNT)})
     with store.writing():
-        store.write_texts({row: f"the EXIT  {row}" if row % 2 else "" for row in range(0, COUNT, 3)})
+        texts = {row: f"the EXIT  {row}" if row % 2 else "" for row in range(0, COUNT, 3)}
+        store.write_texts(texts)
         store.write_measures(5, np.arange(150, dtype=np.float32).reshape(150, 1))
         store.forget([(store.roots()[0].root_id, _path(number)) for number in (3, 17)])
         store.prune()

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-
 from tests.conformance.qdrant_stores import new_store
-from tests.conformance.test_stores import _assert_alike
+from tests.conformance.histories import assert_alike
+
 from visionquery.errors import EngineError, LibraryBusyError, LibraryReplacedError
 from visionquery.store.base import FileRecord, Scope, Store
 from visionquery.store.memory import MemoryStore
@@ -53,7 +53,7 @@ with store.writing():
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[str]:
     """Return a folder, in memory where there is one: each point written waits for the disk."""
-    memory = Path("/dev/shm")  # noqa: S108
+    memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as name:
         yield name
 
@@ -278,11 +278,11 @@ def test_a_killed_writer_leaves_all_or_nothing(
         made(memory)
         assert store.note("a") == memory.note("a")
         assert store.note("of the model") == memory.note("of the model")
-        _assert_alike(store, memory, np.random.default_rng(0))
+        assert_alike(store, memory, np.random.default_rng(0))
         with store.writing():
             for each in (store, memory):
                 _write(each)
-        _assert_alike(store, memory, np.random.default_rng(0))
+        assert_alike(store, memory, np.random.default_rng(0))
         assert store._open.engine.collections() == {
             "pictures", store._open.vectors, *(["pictures-g2"] if made is _begin else [])
         }  # fmt: skip

@@ -27,7 +27,7 @@ from visionquery.types import Matrix
 
 __all__ = ["LIKELY_ALL", "Sample", "answer"]
 
-LIKELY_ALL = 4_000
+LIKELY_ALL = 2_000
 """So few images are thought to be meant that all of them are compared, as far as they are."""
 
 _SAMPLED = 4_096
@@ -117,22 +117,26 @@ def answer(
 
 def _found(snapshot: Snapshot, asked: _Asked) -> tuple[NDArray[Any], bool]:
     """Return what is told of the candidates, and whether they are all that is meant."""
+    others = _sources(snapshot, asked)
     if not asked.question.count:
-        return _details(snapshot, asked, _sources(snapshot, asked)), False
+        return _details(snapshot, asked, others), False
     if _may_compare_all(snapshot, asked.meant):
-        every = _all_meant(snapshot, asked)
-        found = _details(snapshot, asked, [every, *_sources(snapshot, asked)])
-        if np.count_nonzero(found["flags"][:, 0]) <= COMPARED_ALL:
-            return found, True
-    sources = [*_sources(snapshot, asked), *_near(snapshot, asked), *_named(snapshot, asked)]
+        every = _details_of_all(snapshot, asked)
+        if len(every) <= COMPARED_ALL:
+            return _with(every, _details(snapshot, asked, others)), True
+    sources = [*others, *_near(snapshot, asked), *_named(snapshot, asked)]
     found = _details(snapshot, asked, sources)
     count = np.count_nonzero(found["flags"][:, 0])
     if count >= asked.question.count or asked.meant == EVERY:
         return found, False
     # The index gave up before it came to images that are meant.
-    every = _all_meant(snapshot, asked)
-    found = _details(snapshot, asked, [every, *_sources(snapshot, asked)])
-    return found, bool(np.count_nonzero(found["flags"][:, 0]) <= COMPARED_ALL)
+    every = _details_of_all(snapshot, asked)
+    return _with(every, found), len(every) <= COMPARED_ALL
+
+
+def _with(some: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Return what is told of images, and of those others that are not among them."""
+    return np.concatenate([some, others[~np.isin(others["row"], some["row"])]])
 
 
 def _may_compare_all(snapshot: Snapshot, meant: Condition) -> bool:
@@ -141,14 +145,6 @@ def _may_compare_all(snapshot: Snapshot, meant: Condition) -> bool:
     if meant == EVERY:
         return False
     return _estimate(snapshot, f"{snapshot.state.table} AS i", meant) <= LIKELY_ALL
-
-
-def _all_meant(snapshot: Snapshot, asked: _Asked) -> Condition:
-    table = snapshot.state.table
-    return Condition(
-        f"(SELECT i.row FROM {table} AS i WHERE {asked.meant.text} LIMIT {COMPARED_ALL + 1})",
-        asked.meant.values,
-    )
 
 
 def _sources(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
@@ -207,28 +203,47 @@ def _details(
     snapshot: Snapshot, asked: _Asked, sources: Sequence[Condition]
 ) -> NDArray[Any]:
     """Return what is asked of the images of all rows that statements give, each once."""
+    told = _told(asked, asked.meant)
+    rows = " UNION ".join(source.text for source in sources)
+    statement = (
+        f"SELECT string_agg({told.text}, '') FROM ({rows}) AS c "
+        f"JOIN {snapshot.state.table} AS i ON i.row = c.row "
+        "LEFT JOIN measures AS m ON m.row = i.row"
+    )
+    values = [*told.values, *(value for source in sources for value in source.values)]
+    with snapshot.connection.pipeline():
+        with through_index(snapshot.connection, max(asked.question.count, asked.question.best)):
+            cursor = snapshot.connection.execute(statement.encode(), values, binary=True)
+    ((sent,),) = cursor.fetchall()
+    return np.frombuffer(sent or b"", dtype=asked.kind).copy()
+
+
+def _details_of_all(snapshot: Snapshot, asked: _Asked) -> NDArray[Any]:
+    """Return what is asked of all images that are meant; of some, where they are too many."""
+    told = _told(asked, EVERY)
+    ((sent,),) = ask(
+        snapshot.connection,
+        f"SELECT string_agg(told, '') FROM (SELECT {told.text} AS told "
+        f"FROM {snapshot.state.table} AS i LEFT JOIN measures AS m ON m.row = i.row "
+        f"WHERE {asked.meant.text} LIMIT {COMPARED_ALL + 1}) AS c",
+        *told.values,
+        *asked.meant.values,
+    )
+    return np.frombuffer(sent or b"", dtype=asked.kind).copy()
+
+
+def _told(asked: _Asked, meant: Condition) -> Condition:
+    """Return the bytes that say of an image `i`, with measures `m`, what is asked."""
     probes = [sent_vector(probe) for probe in asked.question.probes]
-    flags = (asked.meant, *asked.passes, *asked.holds)
+    flags = (meant, *asked.passes, *asked.holds)
     told = [
         "int8send(i.row)",
         *("float4send((-(i.vector <#> %s))::real)" for _ in probes),
         *(f"float4send(coalesce(m.m[{n + 1}], 'NaN'))" for n in range(MEASURES)),
         *(rf"CASE WHEN {flag.text} THEN '\x01'::bytea ELSE '\x00'::bytea END" for flag in flags),
     ]
-    statement = (
-        f"SELECT string_agg({' || '.join(told)}, '') "
-        f"FROM ({' UNION '.join(source.text for source in sources)}) AS c "
-        f"JOIN {snapshot.state.table} AS i ON i.row = c.row "
-        "LEFT JOIN measures AS m ON m.row = i.row"
-    )
-    values = [value for each in (*flags, *sources) for value in each.values]
-    with snapshot.connection.pipeline():
-        with through_index(snapshot.connection, max(asked.question.count, asked.question.best)):
-            cursor = snapshot.connection.execute(
-                statement.encode(), [*probes, *values], binary=True
-            )
-    ((sent,),) = cursor.fetchall()
-    return np.frombuffer(sent or b"", dtype=asked.kind).copy()
+    values = [*probes, *(value for flag in flags for value in flag.values)]
+    return Condition(" || ".join(told), tuple(values))
 
 
 def _holders(snapshot: Snapshot, asked: _Asked) -> NDArray[np.int64]:

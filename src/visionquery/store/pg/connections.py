@@ -35,6 +35,8 @@ _SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     # Compiling takes longer than most answers.
     "jit": "off",
+    # A scan of the index goes on until a filter has let enough through, in whatever order.
+    "hnsw.iterative_scan": "relaxed_order",
     "client_encoding": "UTF8",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",

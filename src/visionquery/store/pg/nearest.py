@@ -56,12 +56,11 @@ def nearest_rows(
 @contextmanager
 def through_index(connection: PgConnection, count: int) -> Iterator[None]:
     """Let what is asked in the block go through the index, for `count` images of each vector."""
-    look_at = min(max(_LEAST_LOOKED_AT, 2 * count), _MOST_LOOKED_AT)
+    look_at = min(max(_LEAST_LOOKED_AT, count + count // 2), _MOST_LOOKED_AT)
     _set(
         connection,
         {
             "hnsw.ef_search": str(look_at),
-            "hnsw.iterative_scan": "relaxed_order",
             # The planner does not know how much is saved by not reading every vector.
             "enable_seqscan": "off",
             "enable_sort": "off",
