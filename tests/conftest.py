@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
+from tests.copies import Places
 from tests.engines import Postgres, running_postgres
 
 from visionquery import Library
@@ -41,6 +42,12 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL with pgvector; each test takes a schema of its own."""
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture
+def places(tmp_path: Path, request: pytest.FixtureRequest) -> Places:
+    """New places for libraries, in folders and in engines."""
+    return Places(tmp_path, request.getfixturevalue)
 
 
 @pytest.fixture(scope="session")

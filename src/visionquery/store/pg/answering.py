@@ -287,9 +287,9 @@ def _holders(snapshot: Snapshot, asked: _Asked) -> NDArray[np.int64]:
         if count > _COUNTED:
             anywhere = either(words_anywhere(form) for form in asked.units[place] if form)
             about = _estimate(snapshot, "words AS w", anywhere)
-            if asked.roots[place]:
-                below = Condition("f.root_id = ANY(%s)", (asked.roots[place],))
-                about += _estimate(snapshot, "files AS f", below)
+            if named := asked.roots[place]:
+                seen = Condition("f.root_id = ANY(%s)", (named,))
+                about += _estimate(snapshot, "files AS f", seen)
             found[place] = min(max(count, about), snapshot.state.images)
     return np.array(found, dtype=np.int64)
 
