@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from tests.conformance.qdrant_stores import SERVER
+
 from visionquery.store.base import FileRecord, Fragment, Scope, Store
 from visionquery.testing.store_examples import HOME, example_image
 

@@ -28,11 +28,6 @@ IMAGES_ON_FOLDERS_OF_POINTS = 40
 SECONDS = 120.0
 
 
-@pytest.fixture
-def places(tmp_path: Path, request: pytest.FixtureRequest) -> Places:
-    return Places(tmp_path, request.getfixturevalue)
-
-
 def start(source: str, target: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "visionquery", "copy", source, target, "--json"],

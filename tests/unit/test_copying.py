@@ -10,7 +10,12 @@ import pytest
 from tests.copies import PAIRS, Places, contents, make_rich
 
 from visionquery.copying import copy_library
-from visionquery.errors import LibraryBusyError, LibraryNotFoundError, StoreError
+from visionquery.errors import (
+    LibraryBusyError,
+    LibraryNotFoundError,
+    LibraryReplacedError,
+    StoreError,
+)
 from visionquery.indexing import transfer
 from visionquery.indexing.copied import unfinished_from
 from visionquery.indexing.report import Progress
@@ -24,11 +29,6 @@ from visionquery.testing.store_examples import HOME, MODEL, example_image, fill
 from visionquery.types import ModelIdentity
 
 OTHER = ModelIdentity(name="other", fingerprint="f2", embed_dim=8, source="other")
-
-
-@pytest.fixture
-def places(tmp_path: Path, request: pytest.FixtureRequest) -> Places:
-    return Places(tmp_path, request.getfixturevalue)
 
 
 @pytest.fixture
@@ -213,6 +213,20 @@ def test_a_library_that_never_rests_is_not_called_copied(library: str, tmp_path:
         copy_library(library, tmp_path / "to", on_progress=meanwhile)
     with closing(open_at(str(tmp_path / "to"))) as store:
         assert unfinished_from(store) == library
+    copy_library(library, tmp_path / "to")
+    assert is_same(library, str(tmp_path / "to"))
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_library_that_is_compacted_meanwhile_is_copied_by_the_next_run(
+    library: str, tmp_path: Path
+) -> None:
+    def meanwhile(what: str, progress: Progress) -> None:
+        with closing(open_at(library)) as store, store.writing():
+            assert store.compact().holes == 2
+
+    with pytest.raises(LibraryReplacedError, match="run the command again to go on"):
+        copy_library(library, tmp_path / "to", on_progress=meanwhile)
     copy_library(library, tmp_path / "to")
     assert is_same(library, str(tmp_path / "to"))
 

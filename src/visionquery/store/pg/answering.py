@@ -18,7 +18,7 @@ from visionquery.store.meaning import COMPARED_ALL
 from visionquery.store.pg import conditions
 from visionquery.store.pg.adapting import ask, half_matrix_of, sent_rows, sent_vector
 from visionquery.store.pg.conditions import EVERY, Condition, both, either
-from visionquery.store.pg.nearest import nearest_rows, through_index
+from visionquery.store.pg.nearest import look_further, nearest_rows
 from visionquery.store.pg.opened import Snapshot
 from visionquery.store.pg.words import holding, in_a_row, roots_named, words_anywhere
 from visionquery.store.questions import Candidates, Question
@@ -30,7 +30,7 @@ __all__ = ["LIKELY_ALL", "Sample", "answer"]
 LIKELY_ALL = 2_000
 """So few images are thought to be meant that all of them are compared, as far as they are."""
 
-_SAMPLED = 4_096
+_SAMPLED = 2_048
 
 _COUNTED = 2_000
 """Holders of a unit that are counted; of more, it is only known about how many they are."""
@@ -212,13 +212,13 @@ def _of_those_meant(
 ) -> Condition:
     """Return the statement for `count` rows of a source `w` of rows, which pass a test there and
     are meant."""
-    values = (*test.values, asked.question.count)
+    limit = f"LIMIT {asked.question.count}"
     if asked.meant == EVERY:
-        return Condition(f"(SELECT w.row FROM {source} WHERE {test.text} LIMIT %s)", values)
+        return Condition(f"(SELECT w.row FROM {source} WHERE {test.text} {limit})", test.values)
     return Condition(
         f"(SELECT w.row FROM {source} JOIN {snapshot.state.table} AS i ON i.row = w.row "
-        f"WHERE {test.text} AND {asked.meant.text} LIMIT %s)",
-        (*test.values, *asked.meant.values, asked.question.count),
+        f"WHERE {test.text} AND {asked.meant.text} {limit})",
+        (*test.values, *asked.meant.values),
     )
 
 
@@ -235,9 +235,8 @@ def _details(
     )
     values = [*told.values, *(value for source in sources for value in source.values)]
     connection, count = snapshot.connection, max(asked.question.count, asked.question.best)
-    with connection.pipeline(), through_index(connection, count):
-        cursor = connection.execute(statement.encode(), values, binary=True)
-    ((sent,),) = cursor.fetchall()
+    look_further(connection, count)
+    ((sent,),) = ask(connection, statement, *values)
     return np.frombuffer(sent or b"", dtype=asked.kind).copy()
 
 
@@ -288,9 +287,9 @@ def _holders(snapshot: Snapshot, asked: _Asked) -> NDArray[np.int64]:
         if count > _COUNTED:
             anywhere = either(words_anywhere(form) for form in asked.units[place] if form)
             about = _estimate(snapshot, "words AS w", anywhere)
-            if asked.roots[place]:
-                below = Condition("f.root_id = ANY(%s)", (asked.roots[place],))
-                about += _estimate(snapshot, "files AS f", below)
+            if named := asked.roots[place]:
+                seen = Condition("f.root_id = ANY(%s)", (named,))
+                about += _estimate(snapshot, "files AS f", seen)
             found[place] = min(max(count, about), snapshot.state.images)
     return np.array(found, dtype=np.int64)
 
