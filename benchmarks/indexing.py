@@ -60,6 +60,7 @@ from visionquery.images.workers import most_bytes
 from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 from visionquery.indexing.places import add_roots, named_scopes
 from visionquery.indexing.run import index
+from visionquery.indexing.taking import here
 from visionquery.models.catalog import resolve
 from visionquery.models.encoder import Encoder, ImageTower, OnnxEncoder, load_encoder
 from visionquery.models.spec import ModelSpec
@@ -94,8 +95,8 @@ def index_into(folder: Path, encoder: Encoder, place: Path, threads: int) -> Non
     with store.writing():
         add_roots(store, [folder])
         report = index(
-            store, encoder, named_scopes(store, [folder]), on_progress=lambda _: None,
-            limits=Limits(), threads=threads,
+            store, named_scopes(store, [folder]), on_progress=lambda _: None,
+            take_up=here(store, encoder, limits=Limits(), threads=threads),
         )  # fmt: skip
     store.close()
     assert report.added == len(list(folder.iterdir())), report.skipped

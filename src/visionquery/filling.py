@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,24 +30,32 @@ def add(
     encoder: Callable[[], Encoder],
     places: Sequence[str],
     *,
+    on: str | None = None,
     on_progress: Callable[[Progress], None],
     threads: int,
 ) -> IndexReport:
     """Bring a store up to date with absolute folders and files, as `Library.add` says."""
     from visionquery.images.limits import Limits
     from visionquery.indexing.run import index
+    from visionquery.indexing.taking import here
     from visionquery.search.background import refresh_background
 
+    if on is not None:
+        from visionquery.indexing.cluster import check_address, on_cluster
+
+        check_address(on)
     check_places(places, is_known=lambda place: holds(store, place))
-    with store.writing():
+    with store.writing(), ExitStack() as stack:
         add_roots(store, places)
+        limits = Limits()
+        take_up = here(store, encoder(), limits=limits, threads=threads)
+        if on is not None:
+            model = encoder().identity
+            take_up = stack.enter_context(
+                on_cluster(on, store, model, here=take_up, limits=limits)
+            )
         report = index(
-            store,
-            encoder(),
-            named_scopes(store, places),
-            on_progress=on_progress,
-            limits=Limits(),
-            threads=threads,
+            store, named_scopes(store, places), take_up=take_up, on_progress=on_progress
         )
         refresh_background(store, encoder())
     return report
@@ -68,8 +77,9 @@ def watch(
 ) -> None:
     """Keep a store up to date with absolute folders and files, as `Library.watch` says."""
     from visionquery.indexing.keeping import Pace, keep
-    from visionquery.indexing.watching import check_installed
+    from visionquery.indexing.watching import check_can_be_watched, check_installed
 
+    check_can_be_watched(places)
     if not polling:
         check_installed()
     check_places(places, is_known=lambda place: holds(store, place))

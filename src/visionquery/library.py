@@ -125,26 +125,28 @@ class Library:
 
     # -- filling ---------------------------------------------------------------------------
     def add(
-        self, *paths: Place, on_progress: "Callable[[Progress], None]" = _ignore
+        self,
+        *paths: Place,
+        on: str | None = None,
+        on_progress: "Callable[[Progress], None]" = _ignore,
     ) -> "IndexReport":
         """Bring the library up to date with folders or single files.
 
         Only what is new or changed is encoded; files that are gone leave the library, but those
         of a named folder that is not there, or is empty as the place of an unplugged disk is,
         stay, and a note says so. Every batch is kept as it is finished, so an interrupted run
-        loses nothing and the next one goes on from there. Raises, before anything is changed,
+        loses nothing and the next one goes on from there. `on` is a Ray cluster that reads and
+        encodes (ray://HOST:PORT, or "ray"; extra `ray`). Raises, before anything is changed,
         InputError for a path that is neither there nor known, and for a file that is no picture
-        by its name; LibraryBusyError when another process is writing.
+        by its name; LibraryBusyError when another process is writing; EngineError where the
+        cluster fails.
         """
         from visionquery import filling
 
         return filling.add(
-            self._store,
-            lambda: self.encoder,
-            given.places(self._store, paths),
-            on_progress=on_progress,
-            threads=self._threads,
-        )
+            self._store, lambda: self.encoder, given.places(self._store, paths),
+            on=on, on_progress=on_progress, threads=self._threads,
+        )  # fmt: skip
 
     def watch(
         self,
@@ -218,11 +220,9 @@ class Library:
         from visionquery import filling
 
         return filling.read_texts(
-            self._store,
-            given.places(self._store, paths),
-            on_progress=on_progress,
-            threads=self._threads,
-        )
+            self._store, given.places(self._store, paths),
+            on_progress=on_progress, threads=self._threads,
+        )  # fmt: skip
 
     def remove(self, *paths: Place) -> "Removal":
         """Forget folders or files; no picture is touched.

@@ -25,7 +25,8 @@ class Settings:
 
     `library`: folder of the library; `model`: catalog name, alias or folder, None for the
     library's own or, for a new one, the automatic choice; `offline`: never touch the network;
-    `threads`: for decoding and encoding, 0 for one per core; `host`, `port`: where
+    `threads`: for decoding and encoding, 0 for one per core; `on`: a Ray
+    cluster that indexes; `host`, `port`: where
     `visionquery serve` listens, None for its own choice; `token`: what a caller of it must know.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     model: str | None = None
     offline: bool = False
     threads: int = 0
+    on: str | None = None
     host: str | None = None
     port: int | None = None
     token: str | None = dataclasses.field(default=None, repr=False)
@@ -104,7 +106,7 @@ def _parsed(key: str, text: str) -> object:
 
 def _checked(key: str, value: object, where: str) -> object:
     kinds: dict[str, type] = {
-        "library": str, "model": str, "offline": bool, "threads": int,
+        "library": str, "model": str, "offline": bool, "threads": int, "on": str,
         "host": str, "port": int, "token": str,
     }  # fmt: skip
     kind = kinds.get(key)

@@ -47,10 +47,14 @@ IMPORTERS = {
     "rawpy": {"images/raw.py"},
     "pypdfium2": {"images/pdf.py"},
     "resvg_py": {"images/svg.py"},
+    "fsspec": {"images/addresses.py"},
+    "s3fs": set(),
+    "gcsfs": set(),
     "watchfiles": {"indexing/watching.py"},
     "qdrant_client": {"store/qd/engine.py"},
     "psutil": {"indexing/politeness.py"},
     "psycopg": {"store/pg"},
+    "ray": {"indexing/connecting.py", "indexing/conductor.py"},
 }
 
 

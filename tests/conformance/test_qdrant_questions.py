@@ -45,7 +45,7 @@ TESTS: tuple[Node, ...] = (
 UNITS = (("exit",), ("7", "twenty two"), ("nowhere",), ("pictures",), ("holiday 12",))
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a library be large, and few images be few."""
     monkeypatch.setattr(vectors, "KEPT_UP_TO", 20)
@@ -54,9 +54,19 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_SPARE", 2)
 
 
+@pytest.fixture(scope="module")
+def stores() -> Iterator[tuple[QdrantStore, MemoryStore]]:
+    """Return a store and one in memory with the same in it, to read."""
+    yield from _two()
+
+
 @pytest.fixture
-def stores(large: None) -> Iterator[tuple[QdrantStore, MemoryStore]]:
-    """Return a store and one in memory with the same in it."""
+def own_stores() -> Iterator[tuple[QdrantStore, MemoryStore]]:
+    """Return such two to write to."""
+    yield from _two()
+
+
+def _two() -> Iterator[tuple[QdrantStore, MemoryStore]]:
     memory = MemoryStore(MODEL)
     with closing(new_store(MODEL)) as store:
         for each in (store, memory):
@@ -69,11 +79,10 @@ def test_candidates_are_the_nearest_of_those_meant(
     stores: tuple[QdrantStore, MemoryStore], test: Node | None
 ) -> None:
     store, memory = stores
-    root_id = memory.roots()[0].root_id
+    scopes = (Scope(1, "holiday"), Scope(1, "c/5.png"))
     for where in (
         Where(test=test),
-        Where((Scope(root_id, "holiday"), Scope(root_id, "c/5.png")), test),
-        Where(test=test, without=example_image("12").image_id),
+        Where(scopes, test, without=example_image("12").image_id),
     ):
         filters = tuple(each for each in TESTS if isinstance(each, Filter))
         question = _question(where=where, filters=filters, units=UNITS, also=(5, 199, 17, 10**6))
@@ -111,9 +120,9 @@ def test_words_that_few_images_hold_make_candidates(
 
 
 def test_the_sample_stays_until_the_library_is_another(
-    stores: tuple[QdrantStore, MemoryStore], monkeypatch: pytest.MonkeyPatch
+    own_stores: tuple[QdrantStore, MemoryStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, _ = stores
+    store, _ = own_stores
     monkeypatch.setattr(asking, "_SAMPLE", 50)
     question = _question()
     before = store.candidates(question).sample
@@ -139,9 +148,9 @@ def test_pages_are_those_of_memory(
 
 
 def test_a_page_of_the_newest_takes_no_look_at_all(
-    stores: tuple[QdrantStore, MemoryStore], monkeypatch: pytest.MonkeyPatch
+    own_stores: tuple[QdrantStore, MemoryStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, memory = stores
+    store, memory = own_stores
     monkeypatch.setattr(QdrantStore, "_ordered", None)
     with store.writing(), memory.writing():
         for each in (store, memory):

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from tests.conformance.qdrant_stores import new_store
 from tests.conformance.histories import assert_alike
+from tests.conformance.qdrant_stores import new_store
 
 from visionquery.errors import EngineError, LibraryBusyError, LibraryReplacedError
 from visionquery.store.base import FileRecord, Scope, Store

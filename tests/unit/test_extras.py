@@ -13,6 +13,7 @@ from visionquery.images.pdf import decode_page, pages
 from visionquery.images.raw import decode_raw
 from visionquery.images.svg import decode_svg
 from visionquery.images.video import decode_frame, key_frames
+from visionquery.indexing.connecting import check_address
 from visionquery.indexing.politeness import on_battery
 from visionquery.indexing.watching import check_installed
 from visionquery.store.engines import check_engine, open_engine
@@ -27,8 +28,10 @@ BROUGHT = {
     "quantize": ["onnx"],
     "server": ["fastapi", "uvicorn"],
     "client": ["httpx2"],
+    "cloud": ["fsspec", "s3fs", "gcsfs"],
     "postgres": ["psycopg"],
     "qdrant": ["qdrant_client"],
+    "ray": ["ray"],
 }
 
 
@@ -92,3 +95,9 @@ def test_watching_and_batteries_say_that_the_extra_watch_is_missing(
     without(module)
     with pytest.raises(InputError, match=r"'visionquery\[watch\]'"):
         use()
+
+
+def test_a_cluster_says_that_the_extra_ray_is_missing(without: Callable[[str], None]) -> None:
+    without("ray.data")
+    with pytest.raises(InputError, match=r"'visionquery\[ray\]'"):
+        check_address("ray://head:10001")

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
 from tests.engines import Postgres
+
 from visionquery.query.ast import Contains, Filter, Node, Not, OneOf, Or, Range
 from visionquery.store.base import FileRecord, NewImage, Store
 from visionquery.store.pg import answering, nearest

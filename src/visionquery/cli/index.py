@@ -12,6 +12,7 @@ from visionquery.cli.options import (
     LibraryOption,
     ModelOption,
     NiceFlag,
+    OnOption,
     PauseOnBatteryFlag,
     QuietFlag,
 )
@@ -76,6 +77,7 @@ def index(
     model: ModelOption = None,
     moved_from: _MovedFromOption = None,
     reencode: _ReencodeFlag = False,
+    on: OnOption = None,
     ocr: _OcrFlag = False,
     nice: NiceFlag = False,
     pause_on_battery: PauseOnBatteryFlag = False,
@@ -90,10 +92,10 @@ def index(
     """
     manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
     if reencode:
-        if paths or moved_from is not None or ocr:
+        if paths or moved_from is not None or ocr or on is not None:
             raise InputError(
-                "--reencode is for the whole library: leave the paths out, and --ocr, and bring "
-                "folders up to date with a visionquery index of its own."
+                "--reencode is for the whole library: leave the paths, --ocr and --on out, and "
+                "bring folders up to date with a visionquery index of its own."
             )
         _reencode(library, model, json=json, quiet=quiet, manners=manners)
         return
@@ -106,7 +108,7 @@ def index(
     with open_for(new, library=library, model=model, quiet=quiet) as opened:
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
-        report = add_paths(opened, paths, quiet=quiet, manners=manners)
+        report = add_paths(opened, paths, on=on, quiet=quiet, manners=manners)
         if not (json or quiet):
             say(summary(report))
         texts = read_texts(opened, paths, quiet=quiet, manners=manners) if ocr else None

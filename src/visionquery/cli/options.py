@@ -19,6 +19,7 @@ __all__ = [
     "NiceFlag",
     "NullFlag",
     "OffsetOption",
+    "OnOption",
     "Order",
     "PauseOnBatteryFlag",
     "QueryArgument",
@@ -84,6 +85,16 @@ LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Results 
 OffsetOption = Annotated[int, typer.Option(min=0, help="Results to leave out first.")]
 NullFlag = Annotated[
     bool, typer.Option("--print0", "-0", help="Raw paths, each ended by a NUL character.")
+]
+OnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="CLUSTER",
+        help="Read and encode on a Ray cluster: ray://HOST:PORT, or ray for the one that "
+        "RAY_ADDRESS names or else for this machine (VISIONQUERY_ON; needs the extra ray).",
+        show_default=False,
+    ),
 ]
 NiceFlag = Annotated[
     bool,

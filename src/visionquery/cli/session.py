@@ -9,12 +9,17 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from visionquery.cli.output import notes
-from visionquery.errors import InputError, LibraryNotFoundError
+from visionquery.errors import (
+    EngineError,
+    InputError,
+    LibraryNotFoundError,
+    VisionQueryError,
+)
 from visionquery.indexing.places import check_places
 from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress
 from visionquery.settings import Settings, load_settings
-from visionquery.store.places import expanded
+from visionquery.store.places import spelled
 
 if TYPE_CHECKING:
     from visionquery.indexing.ocr import OcrReport
@@ -86,11 +91,11 @@ def open_for(
         yield opened
 
 
-def _what_is_wrong(paths: Sequence[str]) -> InputError | None:
+def _what_is_wrong(paths: Sequence[str]) -> VisionQueryError | None:
     """Return why paths cannot be indexed in a new library, None when they can."""
     try:
-        check_places([str(expanded(path)) for path in paths], is_known=lambda _: False)
-    except InputError as error:
+        check_places([spelled(path) for path in paths], is_known=lambda _: False)
+    except (InputError, EngineError) as error:
         return error
     return None
 
@@ -108,11 +113,17 @@ def manners_of(*, nice: bool, pause_on_battery: bool, between: str | None) -> "M
 
 
 def add_paths(
-    library: Library, paths: Sequence[str], *, quiet: bool, manners: "Manners | None" = None
+    library: Library,
+    paths: Sequence[str],
+    *,
+    on: str | None = None,
+    quiet: bool,
+    manners: "Manners | None" = None,
 ) -> "IndexReport":
-    """Bring the library up to date with folders, showing progress on stderr."""
+    """Bring the library up to date with folders, on the cluster that the flag or the settings name
+    if they do, showing progress on stderr."""
     with _progress(manners, quiet=quiet) as on_progress:
-        return library.add(*paths, on_progress=on_progress)
+        return library.add(*paths, on=on or settings().on, on_progress=on_progress)
 
 
 def read_texts(

@@ -22,9 +22,9 @@ from visionquery.indexing.encoding import Encoding
 from visionquery.indexing.outcomes import Failed, Known, Loaded, Outcome, Ready, Several
 from visionquery.indexing.reading import Reading, reading_pool
 from visionquery.indexing.workers import Room, Workers
-from visionquery.models.encoder import Encoder
+from visionquery.models.encoder import PictureEncoder
 
-__all__ = ["flow"]
+__all__ = ["flow", "made_ready"]
 
 Item = TypeVar("Item")
 
@@ -37,7 +37,7 @@ def flow(
     read: Callable[[Item], Loaded[Item] | Failed[Item] | Several[Item]],
     weigh: Callable[[Item], int],
     is_stored: Callable[[str], bool],
-    encoder: Encoder,
+    encoder: PictureEncoder,
     limits: Limits,
     threads: int,
     bounds: Bounds,
@@ -55,7 +55,7 @@ def flow(
 
     def decoded(loaded: Loaded[Item]) -> Ready[Item] | Failed[Item]:
         try:
-            return _decoded(loaded, encoder, limits, rasters)
+            return made_ready(loaded, encoder, limits, rasters)
         finally:
             files.give(weigh(loaded.item))
 
@@ -125,9 +125,10 @@ def _sorting(
     return sort_out
 
 
-def _decoded(
-    loaded: Loaded[Item], encoder: Encoder, limits: Limits, rasters: Room
+def made_ready(
+    loaded: Loaded[Item], encoder: PictureEncoder, limits: Limits, rasters: Room
 ) -> Ready[Item] | Failed[Item]:
+    """Decode a picture, once there is room for it among `rasters`, and prepare it to be encoded."""
     started, image_id = time.perf_counter(), loaded.content.image_id
     try:
         with rasters.claiming() as claim:

@@ -5,28 +5,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 
 from visionquery.images.formats import decoder_version
 from visionquery.images.kinds import LEFT_OUT, readers
-from visionquery.images.limits import Limits
-from visionquery.indexing.bounds import bounds_for, machine_memory_bytes
 from visionquery.indexing.noted import facts_of, said_anew
 from visionquery.indexing.outcomes import Encoded, Failed, Known, Outcome
-from visionquery.indexing.pieces import Piece, by_file, read_piece, record_of, skipped_of, weigh
-from visionquery.indexing.pipeline import flow
+from visionquery.indexing.pieces import Piece, record_of, skipped_of
 from visionquery.indexing.report import IndexReport, Progress, Skipped, Stages
 from visionquery.indexing.survey import Survey, survey
-from visionquery.models.encoder import Encoder
+from visionquery.indexing.taking import FileOutcomes, TakeUp
 from visionquery.store.base import NewImage, Root, Scope, Store
 from visionquery.store.places import absolute
+from visionquery.types import is_address
 
 __all__ = ["DECODER_NOTE", "index"]
 
 OnProgress = Callable[[Progress], None]
-_Outcomes = list[Outcome[Piece]]
-"""Of one file, or of some."""
-
 DECODER_NOTE = "decoder"
 """Note of what judged files unreadable: another decoder tries them again."""
 
@@ -67,19 +61,13 @@ class _Work:
 
 
 def index(
-    store: Store,
-    encoder: Encoder,
-    scopes: Sequence[Scope],
-    *,
-    on_progress: OnProgress,
-    limits: Limits,
-    threads: int,
+    store: Store, scopes: Sequence[Scope], *, take_up: TakeUp, on_progress: OnProgress
 ) -> IndexReport:
     """Bring `scopes` of the store's roots up to date; the caller holds `store.writing()`.
 
-    Every batch is durable once written, so an interrupt (KeyboardInterrupt passes through)
-    loses at most the pictures in flight, and the next run goes on from there. `threads` decode
-    and encode.
+    `take_up` reads and encodes, here or elsewhere. Every batch is durable once written, so an
+    interrupt (KeyboardInterrupt passes through) loses at most the pictures in flight, and the
+    next run goes on from there.
     """
     counts = _Counts(started=time.perf_counter())
     roots = {root.root_id: root for root in store.roots()}
@@ -89,19 +77,8 @@ def index(
     counts.total = sum(len(work.survey.to_read) for work in works)
     on_progress(counts.progress())
     for work in works:
-        with closing(
-            flow(
-                map(Piece, work.survey.to_read),
-                read=partial(read_piece, limits=limits),
-                weigh=weigh,
-                is_stored=lambda image_id: bool(store.rows_of([image_id])),
-                encoder=encoder,
-                limits=limits,
-                threads=threads,
-                bounds=bounds_for(machine_memory_bytes()),
-            )
-        ) as outcomes:
-            for group in _groups(by_file(outcomes)):
+        with closing(take_up(work.survey.to_read)) as files:
+            for group in _groups(files):
                 _write_group(store, work, group, counts)
                 on_progress(counts.progress())
     for work in works:
@@ -156,6 +133,12 @@ def _left_out_note(left_out: tuple[str, int]) -> str:
 
 
 def _away_note(place: str, files: int) -> str:
+    if is_address(place):
+        return (
+            f"There is nothing at {place} now: what is known of it ({files:,} files) stays in the "
+            f"library. Say where it is with visionquery index NEW --moved-from {place}, or forget "
+            f"it with visionquery remove {place}"
+        )
     return (
         f"{place} is not there now: what is known of it ({files:,} files) stays in the library. "
         f"Plug its disk in, say where it is with visionquery index NEW --moved-from {place}, or "
@@ -163,9 +146,9 @@ def _away_note(place: str, files: int) -> str:
     )
 
 
-def _groups(files: Iterable[_Outcomes]) -> Iterator[list[_Outcomes]]:
+def _groups(files: Iterable[FileOutcomes]) -> Iterator[list[FileOutcomes]]:
     """Cut the stream into what is written at a time: the first images soon, then more at once."""
-    group: list[_Outcomes] = []
+    group: list[FileOutcomes] = []
     images, most = 0, 1
     for outcomes in files:
         group.append(outcomes)
@@ -178,7 +161,7 @@ def _groups(files: Iterable[_Outcomes]) -> Iterator[list[_Outcomes]]:
         yield group
 
 
-def _write_group(store: Store, work: _Work, group: list[_Outcomes], counts: _Counts) -> None:
+def _write_group(store: Store, work: _Work, group: list[FileOutcomes], counts: _Counts) -> None:
     started = time.perf_counter()
     images = [
         NewImage(outcome.image_id, outcome.vector, facts_of(outcome))

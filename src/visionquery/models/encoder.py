@@ -16,7 +16,7 @@ from visionquery.models.tokenizer import TextTokenizer, open_tokenizer
 from visionquery.models.weights import require
 from visionquery.types import Calibration, Decoded, Matrix, ModelIdentity
 
-__all__ = ["Encoder", "ImageTower", "OnnxEncoder", "load_encoder"]
+__all__ = ["Encoder", "ImageTower", "OnnxEncoder", "PictureEncoder", "load_encoder"]
 
 _TEXTS_AT_ONCE = 64
 
@@ -31,7 +31,24 @@ class ImageTower:
     encode: Callable[[NDArray[np.float32]], Matrix]
 
 
-class Encoder(Protocol):
+class PictureEncoder(Protocol):
+    """The half of an encoder that takes pictures, as far as indexing many of them needs it."""
+
+    @property
+    def image_side(self) -> int:
+        """Pixels of a side of the image tower's square; a decoder is asked for twice that."""
+
+    def prepare(self, decoded: Decoded) -> NDArray[np.float32]:
+        """Return a picture as the image tower takes it, (3, side, side). Safe in many threads."""
+
+    def image_tower(self) -> ImageTower:
+        """Open the image tower for many pictures; it is gone with the last reference to it.
+
+        Raises ModelError when it does not work.
+        """
+
+
+class Encoder(PictureEncoder, Protocol):
     """What turns pictures and texts into vectors that can be compared."""
 
     @property
@@ -46,21 +63,8 @@ class Encoder(Protocol):
     def calibration(self) -> Calibration | None:
         """What was fitted for the model's confidence, None where nothing was."""
 
-    @property
-    def image_side(self) -> int:
-        """Pixels of a side of the image tower's square; a decoder is asked for twice that."""
-
-    def prepare(self, decoded: Decoded) -> NDArray[np.float32]:
-        """Return a picture as the image tower takes it, (3, side, side). Safe in many threads."""
-
     def encode_images(self, prepared: NDArray[np.float32]) -> Matrix:
         """Return unit rows, (n, embed_dim), of prepared pictures, (n, 3, side, side)."""
-
-    def image_tower(self) -> ImageTower:
-        """Open the image tower for many pictures; it is gone with the last reference to it.
-
-        Raises ModelError when it does not work.
-        """
 
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """Return unit rows, (n, embed_dim), of texts, in their order."""

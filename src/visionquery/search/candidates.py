@@ -23,7 +23,7 @@ from visionquery.store.meaning import meant
 from visionquery.store.questions import Candidates, Question, Where
 from visionquery.types import Matrix
 
-__all__ = ["Found", "compares_all", "find", "find_likely", "look_at", "narrowed"]
+__all__ = ["Found", "compares_all", "find", "find_likely", "likely_count", "look_at", "narrowed"]
 
 _MOST_JUDGED = 1024
 """Images in doubt, for being relevant or not, that are read to know."""
@@ -32,9 +32,10 @@ _BEST = best_count(2**31, is_text=True)
 """Images from which the scale of a probe is read, in a library of any size."""
 
 
-_OF_SEVERAL = 512
-"""Candidates, at least, near each vector where several decide: the best by all of them are not the
-very best by one."""
+_OF_ONE = 80
+_OF_SEVERAL = 360
+"""Candidates near a vector beyond those that are wanted, where it decides alone, and where several
+do: the best by all of them are not the very best by one."""
 
 _AWAY = 0.5
 """How much of what is excluded is taken from what is asked for, to look for candidates there."""
@@ -56,6 +57,12 @@ def compares_all(store: Store, exact: bool | None) -> bool:
     """Return whether every image of a store is compared: as `exact` says, None that it is up to as
     many as the store can compare while somebody waits."""
     return exact if exact is not None else store.row_count() <= store.exact_up_to
+
+
+def likely_count(count: int, *, one: bool) -> int:
+    """Return how many candidates are near enough to a vector to look at for the best `count`: of
+    `one` vector that decides alone, or of each of several."""
+    return count + _OF_ONE if one else 2 * count + _OF_SEVERAL
 
 
 def narrowed(where: Where, plan: Plan) -> Where:
@@ -107,7 +114,7 @@ def find_likely(
         probes=plan.vectors,
         asked=asked,
         beside=_between(plan),
-        count=count if len(plan.probes) == 1 and asked else _OF_SEVERAL + 4 * count,
+        count=likely_count(count, one=len(plan.probes) == 1 and bool(asked)),
         best=_BEST,
         where=narrowed(where, plan),
         filters=plan.filters,

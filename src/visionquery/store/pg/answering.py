@@ -4,7 +4,7 @@ One statement finds them, through the index of vectors and that of words, and sa
 asked of each, as bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,9 @@ from visionquery.store.meaning import COMPARED_ALL
 from visionquery.store.pg import conditions
 from visionquery.store.pg.adapting import ask, half_matrix_of, sent_rows, sent_vector
 from visionquery.store.pg.conditions import EVERY, Condition, both, either
-from visionquery.store.pg.nearest import nearest_rows, through_index
+from visionquery.store.pg.nearest import look_further, nearest_rows
 from visionquery.store.pg.opened import Snapshot
-from visionquery.store.pg.words import holding, words_anywhere
+from visionquery.store.pg.words import holding, in_a_row, roots_named, words_anywhere
 from visionquery.store.questions import Candidates, Question
 from visionquery.store.words import words_of
 from visionquery.types import Matrix
@@ -30,7 +30,7 @@ __all__ = ["LIKELY_ALL", "Sample", "answer"]
 LIKELY_ALL = 2_000
 """So few images are thought to be meant that all of them are compared, as far as they are."""
 
-_SAMPLED = 4_096
+_SAMPLED = 2_048
 
 _COUNTED = 2_000
 """Holders of a unit that are counted; of more, it is only known about how many they are."""
@@ -56,13 +56,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question in SQL: which images are meant, and what is to be told of each."""
+    """A question in SQL: which images are meant, and what is to be told of each; of each unit also
+    the roots whose name has it."""
 
     question: Question
     meant: Condition
     passes: tuple[Condition, ...]
     units: tuple[tuple[str, ...], ...]
     holds: tuple[Condition, ...]
+    roots: tuple[list[int], ...]
 
     @property
     def kind(self) -> np.dtype[Any]:
@@ -93,6 +95,7 @@ def answer(
         tuple(conditions.matching(each) for each in question.filters),
         units,
         tuple(either(holding(form, roots) for form in forms) for forms in units),
+        tuple([number for form in forms for number in roots_named(form, roots)] for forms in units),
     )
     found, complete = _found(snapshot, asked)
     found.sort(order="row")
@@ -179,24 +182,44 @@ def _near(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
 def _named(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
     """Return statements for the rows of images that are meant and hold all units, all but one, or
     one: `count` of each."""
-    units = asked.holds
+    units = [_held(forms) for forms in asked.units]
     groups: list[tuple[Condition, ...]] = [(unit,) for unit in units]
     if len(units) > 1:
-        groups.append(units)
+        groups.append(tuple(units))
     if len(units) > 2:
         groups += [(*units[:i], *units[i + 1 :]) for i in range(len(units))]
-    found = []
+    sources = []
     for group in groups:
-        test = asked.meant
-        for unit in group:
+        test = group[0]
+        for unit in group[1:]:
             test = both(test, unit)
-        found.append(
-            Condition(
-                f"(SELECT i.row FROM {snapshot.state.table} AS i WHERE {test.text} LIMIT %s)",
-                (*test.values, asked.question.count),
-            )
-        )
-    return found
+        sources.append(("words AS w", test))
+    sources += [
+        ("files AS w", Condition("w.root_id = ANY(%s) AND w.row IS NOT NULL", (below,)))
+        for below in asked.roots
+        if below
+    ]
+    return [_of_those_meant(snapshot, asked, *source) for source in sources]
+
+
+def _held(forms: Iterable[str]) -> Condition:
+    """Return the condition for words `w` to have any form of a unit."""
+    return either(in_a_row(form) for form in forms if form)
+
+
+def _of_those_meant(
+    snapshot: Snapshot, asked: _Asked, source: str, test: Condition
+) -> Condition:
+    """Return the statement for `count` rows of a source `w` of rows, which pass a test there and
+    are meant."""
+    limit = f"LIMIT {asked.question.count}"
+    if asked.meant == EVERY:
+        return Condition(f"(SELECT w.row FROM {source} WHERE {test.text} {limit})", test.values)
+    return Condition(
+        f"(SELECT w.row FROM {source} JOIN {snapshot.state.table} AS i ON i.row = w.row "
+        f"WHERE {test.text} AND {asked.meant.text} {limit})",
+        (*test.values, *asked.meant.values),
+    )
 
 
 def _details(
@@ -211,10 +234,9 @@ def _details(
         "LEFT JOIN measures AS m ON m.row = i.row"
     )
     values = [*told.values, *(value for source in sources for value in source.values)]
-    with snapshot.connection.pipeline():
-        with through_index(snapshot.connection, max(asked.question.count, asked.question.best)):
-            cursor = snapshot.connection.execute(statement.encode(), values, binary=True)
-    ((sent,),) = cursor.fetchall()
+    connection, count = snapshot.connection, max(asked.question.count, asked.question.best)
+    look_further(connection, count)
+    ((sent,),) = ask(connection, statement, *values)
     return np.frombuffer(sent or b"", dtype=asked.kind).copy()
 
 
@@ -248,19 +270,26 @@ def _told(asked: _Asked, meant: Condition) -> Condition:
 
 def _holders(snapshot: Snapshot, asked: _Asked) -> NDArray[np.int64]:
     """Return about how many images hold each unit."""
-    if not asked.holds:
+    if not asked.units:
         return np.empty(0, dtype=np.int64)
-    table, some = snapshot.state.table, f"LIMIT {_COUNTED + 1}"
-    counts = ", ".join(
-        f"(SELECT count(*) FROM (SELECT FROM {table} AS i WHERE {unit.text} {some}) AS c)"
-        for unit in asked.holds
-    )
-    values = [value for unit in asked.holds for value in unit.values]
-    ((*found,),) = ask(snapshot.connection, f"SELECT {counts}", *values)
+    counts, values = [], list[object]()
+    for forms, below in zip(asked.units, asked.roots, strict=True):
+        held = _held(forms)
+        rows = f"SELECT w.row FROM words AS w WHERE {held.text}"
+        values += held.values
+        if below:
+            rows += " UNION SELECT f.row FROM files AS f WHERE f.root_id = ANY(%s)"
+            rows += " AND f.row IS NOT NULL"
+            values.append(below)
+        counts.append(f"(SELECT count(*) FROM ({rows} LIMIT {_COUNTED + 1}) AS c)")
+    ((*found,),) = ask(snapshot.connection, f"SELECT {', '.join(counts)}", *values)
     for place, count in enumerate(found):
         if count > _COUNTED:
-            words = either(words_anywhere(form) for form in asked.units[place] if form)
-            about = _estimate(snapshot, "words AS w", words)
+            anywhere = either(words_anywhere(form) for form in asked.units[place] if form)
+            about = _estimate(snapshot, "words AS w", anywhere)
+            if named := asked.roots[place]:
+                seen = Condition("f.root_id = ANY(%s)", (named,))
+                about += _estimate(snapshot, "files AS f", seen)
             found[place] = min(max(count, about), snapshot.state.images)
     return np.array(found, dtype=np.int64)
 

@@ -124,7 +124,8 @@ def _joined(word: str, tests: list[Condition], of_none: Condition) -> Condition:
 
 
 def _of_a_file(test: Condition, files: str) -> Condition:
-    return Condition(f"EXISTS (SELECT FROM {files} WHERE f.row = i.row AND {test.text})", test.values)
+    inside = f"EXISTS (SELECT FROM {files} WHERE f.row = i.row AND {test.text})"
+    return Condition(inside, test.values)
 
 
 def _of_a_keyword(pattern: Pattern) -> Condition:

@@ -114,7 +114,8 @@ class Engine:
             )
         if not self._is_local:  # which has no indexes
             for field, kind in indexes.items():
-                self._ask(self._client.create_payload_index, name, field, kind, wait=True)
+                schema = models.PayloadSchemaType(kind)
+                self._ask(self._client.create_payload_index, name, field, schema, wait=True)
 
     def drop(self, name: str) -> None:
         """Drop a collection; without it, do nothing."""
