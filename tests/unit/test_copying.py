@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.copies import PAIRS, Places, contents, make_rich
+from tests.engines import Postgres
 
 from visionquery.copying import copy_library
 from visionquery.errors import (
+    EngineError,
     LibraryBusyError,
     LibraryNotFoundError,
     LibraryReplacedError,
@@ -229,6 +231,26 @@ def test_a_library_that_is_compacted_meanwhile_is_copied_by_the_next_run(
         copy_library(library, tmp_path / "to", on_progress=meanwhile)
     copy_library(library, tmp_path / "to")
     assert is_same(library, str(tmp_path / "to"))
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_connection_that_breaks_is_said_and_the_next_run_goes_on(
+    library: str, postgres: Postgres
+) -> None:
+    there = postgres.address()
+
+    def break_off(what: str, progress: Progress) -> None:
+        postgres.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid != pg_backend_pid() AND usename IS NOT NULL"
+        )
+
+    with pytest.raises(EngineError):
+        copy_library(library, there, on_progress=break_off)
+    with closing(open_at(there)) as left:
+        assert (unfinished_from(left), left.image_count()) == (library, 2)  # of the first root
+    assert copy_library(library, there).already_there == 2
+    assert is_same(library, there)
 
 
 def test_a_vector_that_differs_is_found(library: str, tmp_path: Path) -> None:
