@@ -3,11 +3,11 @@
     python -m benchmarks.engines.congruence [postgresql] [qdrant] [--made 200000]
 
 Every kind of query is asked of 30,000 real vectors, of which one in eleven was removed again, and
-of 200,000 made ones (Qdrant, here in its client's local mode, only of real ones). Where every image
+of 200,000 made ones (Qdrant, here in its client's local mode, of real ones only). Where every image
 is compared (`exact`), the answer must be the folder's: the same images in the same order but for
-those whose confidences agree to 1e-5, the same totals (the folder compares by float32 there,
-without the codes whose rounding moves confidences by some thousandths). Where an index passes images over, what
-counts is recall@20 against that, 0.98 at least.
+those whose confidences agree to 1e-5, the same totals. The folder compares by float32 there,
+without the codes whose rounding moves confidences by some thousandths. Where an index passes images
+over, what counts is recall@20 against that, 0.98 at least.
 """
 
 import argparse

@@ -177,7 +177,7 @@ def _near(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
         count = max(question.count, question.best)
     else:
         # With a filter the index gives what it comes across first, which is not yet the nearest.
-        near, count = question.near, max(2 * question.count, _LEAST_FILTERED)
+        near, count = question.near, max(question.count, _LEAST_FILTERED)
     return [
         nearest_rows(state.table, state.model.embed_dim, asked.meant, sent_vector(each), count)
         for each in near

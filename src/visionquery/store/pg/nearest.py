@@ -56,7 +56,7 @@ def nearest_rows(
 def look_further(connection: PgConnection, count: int) -> None:
     """Let the index be searched far enough for `count` images of each vector, until the transaction
     ends; in the usual case every connection is set so."""
-    if 2 * count > LOOKED_AT:
+    if count > LOOKED_AT:
         _set(connection, {"hnsw.ef_search": str(min(2 * count, _MOST_LOOKED_AT))})
 
 
