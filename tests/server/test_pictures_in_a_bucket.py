@@ -55,10 +55,13 @@ def test_what_has_changed_in_the_bucket_is_not_sent(served, bucket) -> None:
         assert client.get(f"{BASE}/images/{image_id}/original").status_code == 404
 
 
-def test_a_job_indexes_a_bucket(served, bucket, painted) -> None:
+def test_a_job_indexes_a_bucket_of_the_library_and_no_other(served, bucket, painted) -> None:
     client, library = served
-    bucket.put("more/red.png", painted("red", 5))
-    job = client.post(f"{BASE}/jobs", json={"paths": [f"{bucket.address}/more"]})
+    bucket.put("more/green.png", painted("green", 4))
+    other = client.post(f"{BASE}/jobs", json={"paths": [f"{bucket.address}/more"]})
+    assert other.status_code == 403
+    bucket.put("photos/more/red.png", painted("red", 5))
+    job = client.post(f"{BASE}/jobs", json={"paths": [f"{bucket.address}/photos/more"]})
     assert job.status_code == 202, job.text
     for _ in range(200):
         state = client.get(f"{BASE}/jobs/{job.json()['job_id']}").json()

@@ -85,7 +85,9 @@ def _check(context: Context, places: Sequence[str]) -> None:
     for place in places:
         if not (is_address(place) or Path(place).is_absolute()):
             raise InputError(f"{place} is not a whole path; begin it at the root of the disk.")
-        if not (context.settings.may_index_new_folders or context.library.covers(place)):
+        # Nobody has this server ask another one that its owner did not name.
+        may_be_new = context.settings.may_index_new_folders and not is_address(place)
+        if not (may_be_new or context.library.covers(place)):
             raise RefusedError(
                 403,
                 "NotPermitted",
