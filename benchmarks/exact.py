@@ -53,7 +53,7 @@ _LIMIT = 20
 _RECALLED = 50
 _READ_BYTES = 512 * 2**20
 _NULL = Null(mean=0.0, std=0.03, bias=0.2)
-_SONY = Filter("camera", Contains("sony"))
+SONY = Filter("camera", Contains("sony"))
 _ONE = ProbeRef(0)
 _BOTH = AllOf((ProbeRef(0), ProbeRef(1)))
 _WITHOUT = AllOf((ProbeRef(0), Negation(ProbeRef(1, ((0, 0.3),)))))
@@ -104,7 +104,7 @@ def measure(store: Store, rows: int, dim: int) -> dict[str, float]:
         "answer": lambda: answer(store, next(asked), _LIMIT),
         "answer, AND": lambda: answer(store, pair(), _LIMIT, _BOTH),
         "answer, NOT": lambda: answer(store, pair(), _LIMIT, _WITHOUT),
-        "answer, filter": lambda: answer(store, next(asked), _LIMIT, FILTERED, (_SONY,)),
+        "answer, filter": lambda: answer(store, next(asked), _LIMIT, FILTERED, (SONY,)),
     }
     if held is not None:
         actions["NumPy float32"] = lambda: next(asked) @ held.T

@@ -28,9 +28,9 @@ from benchmarks.beside.floor import read_bandwidth
 from benchmarks.quality.verdicts import finish, target
 from numpy.typing import NDArray
 
+from visionquery.search.candidates import likely_count
 from visionquery.store.codes import Coded, Codes
 from visionquery.store.kernels import cosines
-from visionquery.store.local_reader import likely_count
 from visionquery.store.scanning import Scanned, estimates, nearest, products, sampled_spans
 from visionquery.store.vectors import ROWS_PER_SEGMENT, Segments
 from visionquery.types import Matrix
@@ -97,7 +97,7 @@ def searched(folder: Path, rows: int, dim: int) -> dict[str, object]:
     for probe in vectors.texts(_QUERIES + _WARMING, rows, dim)[:, None]:
         started = time.perf_counter()
         estimates(scanned, probe, spans)
-        near = nearest(scanned, probe[0], likely_count(_LIMIT), among=alive)
+        near = nearest(scanned, probe[0], likely_count(_LIMIT, one=True), among=alive)
         scores = products(scanned, probe, near)[0]
         found.append(near[np.argsort(-scores)[:_LIMIT]].tolist())
         seconds.append(time.perf_counter() - started)

@@ -92,17 +92,23 @@ def path_of(number: int) -> str:
     return f"{2010 + number // 7000}/trip {number // 500}/IMG_{number:07}.jpg"
 
 
-def _write(store: Store, root: int, first: int, vectors: Matrix) -> None:
-    made = [NewImage(image_id(i), v, _facts(i)) for i, v in enumerate(vectors, first)]
+def records(root: int, first: int, vectors: Matrix) -> tuple[list[NewImage], list[FileRecord]]:
+    """Return images of vectors (n, dim), the first of them the number `first`, and their files."""
+    made = [NewImage(image_id(i), v, facts(i)) for i, v in enumerate(vectors, first)]
     files = [
         FileRecord(root, path_of(first + i), 1, 1, image.image_id) for i, image in enumerate(made)
     ]
-    store.write(made, files)
+    return made, files
+
+
+def _write(store: Store, root: int, first: int, vectors: Matrix) -> None:
+    store.write(*records(root, first, vectors))
     biases = np.random.default_rng(first).normal(0.2, 0.03, (len(vectors), 1))
     store.write_measures(first, biases.astype(np.float32))
 
 
-def _facts(number: int) -> Facts:
+def facts(number: int) -> Facts:
+    """Return the facts of the image of a number."""
     taken = f"{2010 + number % 15}-{1 + number % 12:02}-{1 + number % 28:02}T12:00:00"
     camera = ("Sony A7", "Canon EOS R5", "Apple iPhone 14", None)[number % 4]
     return Facts(4000, 3000, "JPEG", 1, camera=camera, taken_at=taken)

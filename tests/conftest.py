@@ -1,6 +1,8 @@
 """What many tests stand on: a generated model of colours, pictures that it understands, and,
 where they are, the shared real model and photographs."""
 
+import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +12,9 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
-
+from tests.copies import Places
 from tests.engines import Postgres, running_postgres
+
 from visionquery import Library
 from visionquery.server import ServerSettings, create_app
 from visionquery.server.running import address_of, listen
@@ -39,6 +42,12 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL with pgvector; each test takes a schema of its own."""
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture
+def places(tmp_path: Path, request: pytest.FixtureRequest) -> Places:
+    """New places for libraries, in folders and in engines."""
+    return Places(tmp_path, request.getfixturevalue)
 
 
 @pytest.fixture(scope="session")
@@ -131,3 +140,53 @@ class Running:
 def running() -> type[Running]:
     """What runs a server on a real socket: `with running(library, settings) as address`."""
     return Running
+
+
+class Bucket:
+    """A bucket of a real S3 server on this machine; `address` is what it is named by."""
+
+    def __init__(self, name: str) -> None:
+        import s3fs
+
+        self.address = f"s3://{name}"
+        self._name, self._files = name, s3fs.S3FileSystem()
+        self._files.call_s3("create_bucket", Bucket=name)
+
+    def put(self, key: str, content: bytes) -> str:
+        """Store an object, whatever its key is; return its address."""
+        self._files.call_s3("put_object", Bucket=self._name, Key=key, Body=content)
+        return f"{self.address}/{key}"
+
+    def delete(self, key: str) -> None:
+        self._files.call_s3("delete_object", Bucket=self._name, Key=key)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[None]:
+    """An S3 server, to which addresses of this process lead."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield
+        server.stop()
+
+
+@pytest.fixture
+def bucket(s3: None) -> Bucket:
+    """A new bucket."""
+    return Bucket(f"pictures-{next(_numbers)}")
+
+
+@pytest.fixture
+def painted(tmp_path: Path) -> Callable[[str, int], bytes]:
+    """Return the bytes of a picture of one colour."""
+    return lambda colour, seed: paint(tmp_path / "painted.png", colour, seed).read_bytes()

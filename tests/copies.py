@@ -1,18 +1,20 @@
 """Libraries for tests of copying: one with all that a library can have in it, where stores lie, and
 what is in one, to be compared."""
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.conformance.qdrant_stores import SERVER
 
 from visionquery.store.base import FileRecord, Fragment, Scope, Store
 from visionquery.testing.store_examples import HOME, example_image
 
 __all__ = ["KINDS", "PAIRS", "Places", "contents", "make_rich"]
 
-KINDS = ["folder"]
+KINDS = ["folder", "postgresql", "qdrant"]
 """Where a library can lie."""
 
 PAIRS = [("folder", kind) for kind in KINDS] + [(kind, "folder") for kind in KINDS[1:]]
@@ -28,8 +30,15 @@ class Places:
         self._count = 0
 
     def new(self, kind: str) -> str:
+        """Return the place of a library that is not there yet."""
         self._count += 1
-        return str(self._folder / f"{kind}-{self._count}")
+        if kind == "postgresql":
+            return str(self._fixture("postgres").address())
+        folder = self._folder / f"{kind}-{self._count}"
+        if kind == "qdrant":
+            name = f"copied-{secrets.token_hex(6)}"
+            return f"{SERVER}/{name}" if SERVER else f"qdrant://{folder}/{name}"
+        return str(folder)
 
 
 def make_rich(store: Store) -> None:

@@ -56,13 +56,15 @@ class Postgres:
             shutil.chown(folder, self._user)
         follow = ["-R"] if standby else []
         self._call("pg_basebackup", "-D", str(folder), "-d", self.uri, "-c", "fast", *follow)
+        for left in folder.glob(".s.PGSQL*"):
+            left.unlink()
         uri = f"postgresql://postgres@/postgres?host={folder}"
         copy = Postgres(uri, folder, self._programs, self._user)
-        copy.start(*options)
         try:
+            copy.start(*options)
             yield copy
-        finally:
             copy.stop()
+        finally:
             shutil.rmtree(folder)
 
     def _call(self, program: str, *words: str) -> None:

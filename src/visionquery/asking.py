@@ -22,7 +22,7 @@ from visionquery.search.result import (
     seen_within,
 )
 from visionquery.store.base import ImageRecord, Store
-from visionquery.store.places import expanded
+from visionquery.store.places import spelled
 from visionquery.store.questions import Where
 from visionquery.types import KnownImage
 
@@ -190,7 +190,7 @@ def picture_id(path: str) -> str:
     """Return the id of the image that a file is. Raises ImageError when it cannot be read."""
     from visionquery.images import content
 
-    return content.load(expanded(path), limits=DEFAULT_LIMITS).image_id
+    return content.load(spelled(path), limits=DEFAULT_LIMITS).image_id
 
 
 def _planned(
@@ -218,7 +218,7 @@ def _picture(path: str, content: bytes | None, encoder: Encoder, limits: Limits)
     from visionquery.images.content import load, of_bytes
 
     try:
-        found = load(expanded(path), limits=limits) if content is None else of_bytes(content)
+        found = load(spelled(path), limits=limits) if content is None else of_bytes(content)
         return workers.decode(found, min_side=2 * encoder.image_side, limits=limits)
     except ImageError as error:
         raise type(error)(f"The picture {path} cannot be used as a query: {error}.") from error

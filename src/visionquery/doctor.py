@@ -10,7 +10,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from visionquery.errors import ImageError, ImageUnavailableError
+from visionquery.errors import EngineError, ImageError, ImageUnavailableError, InputError
 from visionquery.indexing.places import is_there
 from visionquery.search.background import BACKGROUND_NOTE, BANK_NOTE
 from visionquery.store.catalog_checks import StoredFile
@@ -18,6 +18,7 @@ from visionquery.store.checking import Checked, check, check_is_library, files_o
 from visionquery.store.local import open_local
 from visionquery.store.lock import writer_lock
 from visionquery.store.repairing import Repaired, repair, whole_roots
+from visionquery.types import is_address
 
 __all__ = ["Diagnosis", "FilesRead", "examine"]
 
@@ -106,7 +107,7 @@ def _mended(folder: Path, found: Diagnosis, on_progress: OnProgress) -> Diagnosi
     return replace(found, repaired=repaired, after=check(folder, on_progress=on_progress))
 
 
-def _holds(place: Path, file: StoredFile) -> bool:
+def _holds(place: str, file: StoredFile) -> bool:
     """Whether a file has the image that the library says. Raises ImageError where it cannot be
     told."""
     from visionquery.images import workers
@@ -122,25 +123,42 @@ def _holds(place: Path, file: StoredFile) -> bool:
     return content.image_id == file.image_id
 
 
+def _size_and_time(place: str) -> tuple[int, int]:
+    """Return the bytes and nanoseconds that tell whether a file was changed. Raises OSError,
+    EngineError, InputError."""
+    if not is_address(place):
+        status = Path(place).stat()
+        return status.st_size, status.st_mtime_ns
+    from visionquery.images.addresses import look
+
+    seen = look(place)
+    if seen is None:
+        raise FileNotFoundError(place)
+    return seen.size_bytes, seen.mtime_ns
+
+
 def _read(files: Sequence[StoredFile], on_progress: OnProgress) -> FilesRead:
     """Read files and compare them with what the library says."""
     same = away = 0
     changed: list[str] = []
     different: list[StoredFile] = []
     for done, file in enumerate(files, start=1):
-        place = Path(file.place)
+        place = file.place
         try:
-            status = place.stat()
+            size_and_time = _size_and_time(place)
             if _holds(place, file):
                 same += 1
-            elif (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+            elif size_and_time != (file.size_bytes, file.mtime_ns):
                 changed.append(file.place)
             else:
                 different.append(file)
-        except FileNotFoundError:
+        except (FileNotFoundError, EngineError, InputError):
             away += 1
         except (OSError, ImageError):
-            different.append(file)  # It could be read when it was indexed.
+            if is_address(place):  # what cannot be reached now says nothing of what is there
+                away += 1
+            else:
+                different.append(file)  # It could be read when it was indexed.
         on_progress("Picture files", done, len(files))
     return FilesRead(
         same=same,

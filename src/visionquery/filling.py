@@ -77,8 +77,9 @@ def watch(
 ) -> None:
     """Keep a store up to date with absolute folders and files, as `Library.watch` says."""
     from visionquery.indexing.keeping import Pace, keep
-    from visionquery.indexing.watching import check_installed
+    from visionquery.indexing.watching import check_can_be_watched, check_installed
 
+    check_can_be_watched(places)
     if not polling:
         check_installed()
     check_places(places, is_known=lambda place: holds(store, place))

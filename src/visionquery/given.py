@@ -9,7 +9,8 @@ from visionquery.query.ast import Node
 from visionquery.query.grammar import parse
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 from visionquery.store.base import Store
-from visionquery.store.places import expanded
+from visionquery.store.places import spelled
+from visionquery.types import is_address
 
 __all__ = ["Place", "least", "place", "places", "tree"]
 
@@ -33,8 +34,9 @@ def least(min_confidence: float | None) -> float:
 
 def place(name: Place) -> str:
     """Return a place absolute and without "..", but symbolic links as they are, which pathlib
-    cannot do."""
-    return os.path.abspath(expanded(name))  # noqa: PTH100
+    cannot do; an address in its one spelling. Raises InputError for one that means nothing."""
+    named = spelled(name)
+    return named if is_address(named) else os.path.abspath(named)  # noqa: PTH100
 
 
 def places(store: Store, names: Place | Iterable[Place]) -> list[str]:

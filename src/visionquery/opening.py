@@ -20,10 +20,11 @@ from visionquery.errors import (
 from visionquery.query.ast import Like, Node, Picture, terms_of
 from visionquery.store.base import Store
 from visionquery.store.engines import check_engine, create_engine, is_address, open_engine, shown
-from visionquery.store.places import expanded
+from visionquery.store.places import expanded, spelled
 from visionquery.types import ModelIdentity
 
 if TYPE_CHECKING:
+    from visionquery.images.addresses import Seen
     from visionquery.models.encoder import Encoder
     from visionquery.models.spec import ModelSpec
 
@@ -255,14 +256,28 @@ def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
 
 
 def _is_dir(name: str) -> bool:
+    place = spelled(name)
+    if is_address(place):
+        seen = _seen(place)
+        return seen is not None and seen.is_folder
     try:
-        return expanded(name).is_dir()
+        return Path(place).is_dir()
     except OSError:
         return False
 
 
 def _is_file(name: str) -> bool:
+    place = spelled(name)
+    if is_address(place):
+        seen = _seen(place)
+        return seen is not None and not seen.is_folder
     try:
-        return expanded(name).is_file()
+        return Path(place).is_file()
     except OSError:
         return False
+
+
+def _seen(address: str) -> Seen | None:
+    from visionquery.images.addresses import look
+
+    return look(address)

@@ -1,5 +1,6 @@
 """The words that every room speaks: arrays, facts of a picture, identity of a model."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,7 +18,17 @@ __all__ = [
     "ModelIdentity",
     "Pixels",
     "Vector",
+    "is_address",
 ]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_address(place: str) -> bool:
+    """Return whether a place is an address (`s3://bucket/photos`), not a path of this machine.
+    One letter is the name of a disk."""
+    return _ADDRESS.match(place) is not None
+
 
 Pixels = NDArray[np.uint8]
 """RGB picture, shape (height, width, 3), 0..255."""

@@ -14,11 +14,6 @@ QUERIES = ("red", "a blue picture", "red OR green -blue", "2:red yellow", "ext:p
 
 
 @pytest.fixture
-def places(tmp_path: Path, request: pytest.FixtureRequest) -> Places:
-    return Places(tmp_path, request.getfixturevalue)
-
-
-@pytest.fixture
 def library(tmp_path: Path) -> Path:
     with closing(create_local(tmp_path / "from", MODEL)) as store:
         make_rich(store)
@@ -107,6 +102,8 @@ def test_one_sentence_and_the_right_code(vq, library: Path, tmp_path: Path) -> N
     assert (code, "writ" in sentence) == (4, True)
 
 
-def test_passwords_are_not_shown(vq) -> None:
+def test_passwords_are_not_shown(vq, library: Path) -> None:
+    away = vq("copy", library, "postgresql://me:sesame@127.0.0.1:1/nowhere")
+    assert (away.code, "sesame" in away.err) == (5, False)
     ran = vq("copy", "qdrant://me:sesame@host/x", "qdrant://me:sesame@host/x")
     assert (ran.code, "sesame" in ran.err) == (4, False)

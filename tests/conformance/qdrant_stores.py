@@ -6,8 +6,8 @@ import secrets
 
 from visionquery.store.qd.address import Address, read_address
 from visionquery.store.qd.engine import Engine, connected
-from visionquery.store.qdrant import created_at
 from visionquery.store.qd.store import QdrantStore
+from visionquery.store.qdrant import created_at
 from visionquery.types import ModelIdentity
 
 SERVER = os.environ.get("VISIONQUERY_TEST_QDRANT", "").rstrip("/")

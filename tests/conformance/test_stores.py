@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-
 from tests.conformance.histories import MODEL, live_alike
 from tests.engines import Postgres
+
 from visionquery.store import codes, pruning
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.copies import PAIRS, Places, contents, make_rich
+from tests.engines import Postgres
 
 from visionquery.copying import copy_library
-from visionquery.errors import LibraryBusyError, LibraryNotFoundError, StoreError
+from visionquery.errors import (
+    EngineError,
+    LibraryBusyError,
+    LibraryNotFoundError,
+    LibraryReplacedError,
+    StoreError,
+)
 from visionquery.indexing import transfer
 from visionquery.indexing.copied import unfinished_from
 from visionquery.indexing.report import Progress
@@ -24,11 +31,6 @@ from visionquery.testing.store_examples import HOME, MODEL, example_image, fill
 from visionquery.types import ModelIdentity
 
 OTHER = ModelIdentity(name="other", fingerprint="f2", embed_dim=8, source="other")
-
-
-@pytest.fixture
-def places(tmp_path: Path, request: pytest.FixtureRequest) -> Places:
-    return Places(tmp_path, request.getfixturevalue)
 
 
 @pytest.fixture
@@ -215,6 +217,40 @@ def test_a_library_that_never_rests_is_not_called_copied(library: str, tmp_path:
         assert unfinished_from(store) == library
     copy_library(library, tmp_path / "to")
     assert is_same(library, str(tmp_path / "to"))
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_library_that_is_compacted_meanwhile_is_copied_by_the_next_run(
+    library: str, tmp_path: Path
+) -> None:
+    def meanwhile(what: str, progress: Progress) -> None:
+        with closing(open_at(library)) as store, store.writing():
+            assert store.compact().holes == 2
+
+    with pytest.raises(LibraryReplacedError, match="run the command again to go on"):
+        copy_library(library, tmp_path / "to", on_progress=meanwhile)
+    copy_library(library, tmp_path / "to")
+    assert is_same(library, str(tmp_path / "to"))
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_connection_that_breaks_is_said_and_the_next_run_goes_on(
+    library: str, postgres: Postgres
+) -> None:
+    there = postgres.address()
+
+    def break_off(what: str, progress: Progress) -> None:
+        postgres.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid != pg_backend_pid() AND usename IS NOT NULL"
+        )
+
+    with pytest.raises(EngineError):
+        copy_library(library, there, on_progress=break_off)
+    with closing(open_at(there)) as left:
+        assert (unfinished_from(left), left.image_count()) == (library, 2)  # of the first root
+    assert copy_library(library, there).already_there == 2
+    assert is_same(library, there)
 
 
 def test_a_vector_that_differs_is_found(library: str, tmp_path: Path) -> None:

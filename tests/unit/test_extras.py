@@ -28,6 +28,7 @@ BROUGHT = {
     "quantize": ["onnx"],
     "server": ["fastapi", "uvicorn"],
     "client": ["httpx2"],
+    "cloud": ["fsspec", "s3fs", "gcsfs"],
     "postgres": ["psycopg"],
     "qdrant": ["qdrant_client"],
     "ray": ["ray"],

@@ -274,7 +274,7 @@ def test_an_error_that_stays_ends_it(folder, tmp_path, tiny_model):
         pytest.raises(StoreError, match="no room left"),
     ):
         keep(
-            library._store, full, [folder], pace=QUICK, polling=True, stop=threading.Event(),
+            library._store, full, [str(folder)], pace=QUICK, polling=True, stop=threading.Event(),
             on_report=lambda _: None, on_note=lambda _: None,
         )  # fmt: skip
 
@@ -297,7 +297,7 @@ def test_after_a_sleep_everything_is_looked_at(folder, tmp_path, tiny_model, mon
 
         def watch() -> None:
             keep(
-                library._store, lambda places: library.add(*places), [folder], pace=QUICK,
+                library._store, lambda places: library.add(*places), [str(folder)], pace=QUICK,
                 polling=False, stop=stop, on_report=reports.put, on_note=lambda _: None,
                 clocks=lambda: (time.monotonic(), time.monotonic() + slept),
             )  # fmt: skip

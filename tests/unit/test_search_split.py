@@ -12,7 +12,7 @@ from visionquery.search import candidates, judging
 from visionquery.search.background import kept_background, refresh_background
 from visionquery.search.executor import execute
 from visionquery.search.planner import plan
-from visionquery.store import codes, local_reader, meaning
+from visionquery.store import codes, meaning
 from visionquery.store.base import FileRecord, NewImage, Store
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore
@@ -197,7 +197,8 @@ def test_an_answer_that_passes_images_over_says_so(coded: Store, query: str) -> 
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(meaning, "COMPARED_ALL", 10)
-        patch.setattr(local_reader, "_LIKELY", 40)
+        patch.setattr(candidates, "_OF_ONE", 20)
+        patch.setattr(candidates, "_OF_SEVERAL", 20)
         page = execute(asked, coded, limit=5, min_confidence=0.0, exact=False)
     true = execute(asked, coded, limit=5, min_confidence=0.0, exact=True)
     assert true.exact

@@ -72,14 +72,14 @@ def make(
         )
 
 
-def _photographs(images: Path | None, library: str | None) -> tuple[list[Path], str]:
+def _photographs(images: Path | None, library: str | None) -> tuple[list[str], str]:
     """Return files to measure with and whose they are: those of a folder, else of the library,
     else of the demo."""
     if images is not None:
         folder = expanded(images)
         if not folder.is_dir():
             raise InputError(f"There is no folder {folder}; --images takes one with photographs.")
-        return list(_below([folder])), str(folder)
+        return list(_below([str(folder)])), str(folder)
     found = list(_below(_roots(library)))
     if len(found) >= LEAST_PICTURES or library is not None:
         return found, "the library"
@@ -89,32 +89,33 @@ def _photographs(images: Path | None, library: str | None) -> tuple[list[Path], 
         raise InputError(
             "There are no photographs to measure with; give a folder of some with --images."
         ) from error
-    return [folder / name for name in PHOTOGRAPHS if (folder / name).exists()], "scikit-image"
+    files = [folder / name for name in PHOTOGRAPHS]
+    return [str(file) for file in files if file.exists()], "scikit-image"
 
 
-def _roots(library: str | None) -> list[Path]:
+def _roots(library: str | None) -> list[str]:
     """Return the indexed folders of a library that are there; none where it is not, unless it
     was named."""
     try:
         with open_library(library=library, model="auto", create=False, quiet=True) as opened:
-            return [Path(root.location) for root in opened.status().roots if root.present]
+            return [root.location for root in opened.status().roots if root.present]
     except LibraryNotFoundError:
         if library is not None:
             raise
         return []
 
 
-def _below(folders: Sequence[Path]) -> Iterator[Path]:
+def _below(folders: Sequence[str]) -> Iterator[str]:
     for folder in folders:
-        yield from (Path(found.path) for found in scan(folder) if isinstance(found, FoundFile))
+        yield from (found.path for found in scan(folder) if isinstance(found, FoundFile))
 
 
-def _prepared(paths: Sequence[Path], encoder: Encoder, threads: int) -> NDArray[np.float32]:
+def _prepared(paths: Sequence[str], encoder: Encoder, threads: int) -> NDArray[np.float32]:
     """Return pictures from all over the paths as the encoder takes them, (n, 3, side, side),
     without those that cannot be used."""
     limits = Limits()
 
-    def ready(path: Path) -> NDArray[np.float32] | None:
+    def ready(path: str) -> NDArray[np.float32] | None:
         try:
             data = content.load(path, limits=limits)
             return encoder.prepare(

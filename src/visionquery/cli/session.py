@@ -9,12 +9,17 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from visionquery.cli.output import notes
-from visionquery.errors import InputError, LibraryNotFoundError
+from visionquery.errors import (
+    EngineError,
+    InputError,
+    LibraryNotFoundError,
+    VisionQueryError,
+)
 from visionquery.indexing.places import check_places
 from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress
 from visionquery.settings import Settings, load_settings
-from visionquery.store.places import expanded
+from visionquery.store.places import spelled
 
 if TYPE_CHECKING:
     from visionquery.indexing.ocr import OcrReport
@@ -86,11 +91,11 @@ def open_for(
         yield opened
 
 
-def _what_is_wrong(paths: Sequence[str]) -> InputError | None:
+def _what_is_wrong(paths: Sequence[str]) -> VisionQueryError | None:
     """Return why paths cannot be indexed in a new library, None when they can."""
     try:
-        check_places([str(expanded(path)) for path in paths], is_known=lambda _: False)
-    except InputError as error:
+        check_places([spelled(path) for path in paths], is_known=lambda _: False)
+    except (InputError, EngineError) as error:
         return error
     return None
 

@@ -22,9 +22,10 @@ from visionquery.cli.session import manners_of, open_for
 from visionquery.indexing.keeping import Pace
 from visionquery.indexing.politeness import Manners, polite, wait_until_free
 from visionquery.indexing.report import IndexReport, Progress
-from visionquery.indexing.watching import check_installed
+from visionquery.indexing.watching import check_can_be_watched, check_installed
 from visionquery.present.progress import index_progress
 from visionquery.present.text import count
+from visionquery.store.places import spelled
 
 __all__ = ["watch"]
 
@@ -93,6 +94,7 @@ def watch(
     as that of an unplugged disk, is waited for and keeps its images. Needs the extra watch (pip
     install 'visionquery[watch]') unless --poll.
     """
+    check_can_be_watched([spelled(path) for path in paths])
     if not poll:
         check_installed()  # Before it says that it watches.
     manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between) or Manners()

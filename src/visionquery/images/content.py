@@ -14,12 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from visionquery.errors import ImageUnavailableError
+from visionquery.errors import ImageUnavailableError, VisionQueryError
 from visionquery.images.kinds import HEAD_BYTES, is_picture_name, kind_of
 from visionquery.images.limits import DEFAULT_LIMITS, Limits, check_bytes
 from visionquery.images.scan import reason_of
+from visionquery.types import is_address
 
-__all__ = ["CHANGED", "Content", "Part", "image_id", "load", "of_bytes", "part_id", "read", "take"]
+__all__ = [
+    "CHANGED",
+    "Content",
+    "Part",
+    "image_id",
+    "is_file",
+    "load",
+    "of_bytes",
+    "on_disk",
+    "part_id",
+    "read",
+    "take",
+]
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 CHANGED = "it has changed since it was looked into"
@@ -27,8 +40,9 @@ CHANGED = "it has changed since it was looked into"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a decoder is given: the bytes of a picture, or else the `path` of a file that it reads
-    for itself and the `fragment` that is meant. `name` is the file's, or the member's."""
+    """What a decoder is given: the bytes of a picture, or else the `path`, or address, of a file
+    that it reads for itself and the `fragment` that is meant. `name` is the file's, or the
+    member's."""
 
     image_id: str
     name: str
@@ -62,6 +76,10 @@ def read(path: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
     Raises ImageTooLargeError above `limits.max_bytes`, before anything is read, and
     ImageUnavailableError when the file is not there, not regular or not readable.
     """
+    if is_address(str(path)):
+        from visionquery.images import addresses
+
+        return addresses.read(str(path), limits=limits)
     with _opened(path) as (file, size_bytes):
         check_bytes(size_bytes, limits)
         return file.read(size_bytes)  # What grows meanwhile is read again by the next run.
@@ -79,7 +97,8 @@ def load(path: str | Path, fragment: str = "", *, known_id: str = "", limits: Li
         from visionquery.images.archives import read_member
 
         name = fragment.removeprefix("member=")
-        return of_bytes(read_member(Path(path), name, limits), name)
+        with on_disk(str(path)) as place:
+            return of_bytes(read_member(Path(place), name, limits), name)
     if fragment:
         return Content(known_id, _name(path), path=str(path), fragment=fragment)
     return of_bytes(read(path, limits=limits), _name(path))
@@ -93,18 +112,59 @@ def take(
     `list_parts` looks into files that only a decoder can look into; an empty list is that of a
     single picture. Raises ImageError for a file that cannot be read, or that holds no picture.
     """
-    with _opened(path) as (file, size_bytes):
-        kind = kind_of(file.read(HEAD_BYTES), _name(path))
+    name = _name(path)
+    data = None
+    if is_address(path) and is_picture_name(name):
+        data = read(path, limits=limits)  # Asking for its beginning first would take as long again.
+    head, size_bytes = _head(path) if data is None else (data[:HEAD_BYTES], len(data))
+    kind = kind_of(head, name)
     if kind == "archive":
         from visionquery.images.archives import members
 
-        found = members(Path(path), is_picture=is_picture_name)
+        with on_disk(path) as place:
+            found = members(Path(place), is_picture=is_picture_name)
         return [Part(f"member={each.name}", "", each.size_bytes) for each in found]
     if kind in ("video", "pdf", "tiff") and (parts := list_parts(path)):
         return parts
-    if not is_picture_name(_name(path)):  # its size was not reckoned with
+    if not is_picture_name(name):  # its size was not reckoned with
         return [Part("", "", size_bytes)]
-    return load(path, limits=limits)
+    return load(path, limits=limits) if data is None else of_bytes(data, name)
+
+
+@contextmanager
+def on_disk(place: str) -> Iterator[str]:
+    """Give the path of a file, of one behind an address that of a copy, for the length of a block.
+    Raises ImageUnavailableError where there can be no copy."""
+    if not is_address(place):
+        yield place
+        return
+    from visionquery.images.copies import copied
+
+    with copied(place) as path:
+        yield path
+
+
+def is_file(place: str) -> bool:
+    """Return whether there is a file at a place, as far as that can be told now."""
+    if not is_address(place):
+        return Path(place).is_file()
+    from visionquery.images.addresses import look
+
+    try:
+        seen = look(place)
+    except VisionQueryError:
+        return False
+    return seen is not None and not seen.is_folder
+
+
+def _head(path: str) -> tuple[bytes, int]:
+    """Return the beginning of a file, and its size."""
+    if is_address(path):
+        from visionquery.images import addresses
+
+        return addresses.head(path, HEAD_BYTES)
+    with _opened(path) as (file, size_bytes):
+        return file.read(HEAD_BYTES), size_bytes
 
 
 def _name(path: str | Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-__all__ = ["IGNORE_FILE", "Rules", "is_ignored", "read_rules"]
+__all__ = ["IGNORE_FILE", "Rules", "is_ignored", "read_rules", "rules_of"]
 
 IGNORE_FILE = ".visionqueryignore"
 
@@ -34,10 +34,15 @@ def read_rules(path: str, relative: str) -> Iterator[Rules]:
         text = Path(path, IGNORE_FILE).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return
+    yield rules_of(text, relative)
+
+
+def rules_of(text: str, folder: str) -> Rules:
+    """Return the rules that the text of an ignore file in a folder gives."""
     from pathspec import GitIgnoreSpec
 
     lines = [line for line in text.removeprefix("\ufeff").splitlines() if _has_meaning(line)]
-    yield Rules(relative, GitIgnoreSpec.from_lines(lines))
+    return Rules(folder, GitIgnoreSpec.from_lines(lines))
 
 
 def _has_meaning(line: str) -> bool:

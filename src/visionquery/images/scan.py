@@ -8,8 +8,10 @@ from pathlib import Path
 
 from visionquery.images.ignore import Rules, is_ignored, read_rules
 from visionquery.images.kinds import begins_like_picture, is_candidate, may_be_candidate
+from visionquery.types import is_address
 
 __all__ = [
+    "LIBRARY_MARK",
     "SIDECAR_EXTENSION",
     "FoundFile",
     "Unreachable",
@@ -25,7 +27,7 @@ _SYSTEM_NAMES = frozenset(
 )
 SIDECAR_EXTENSION = ".xmp"
 _MARK_BYTES = 16
-_LIBRARY_MARK = "catalog.sqlite"
+LIBRARY_MARK = "catalog.sqlite"
 
 _LATEST_NS = 2**63 - 1
 """In the year 2262; file systems keep, and broken ones report, later times."""
@@ -43,10 +45,10 @@ _REASONS: dict[type[OSError], str] = {
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file worth opening as a picture. `path` is absolute; `relative` is to the scanned root,
-    "/"-separated, bytes that are no UTF-8 as surrogate escapes; `mtime_ns` is within 64 bits, as it
-    can be kept. Where a `sidecar` beside it says more of it, size and time are those of both, added
-    up and the later one, so that a change of either shows."""
+    """A file worth opening as a picture. `path` is absolute, or an address; `relative` is to the
+    scanned root, "/"-separated, bytes that are no UTF-8 as surrogate escapes; `mtime_ns` is within
+    64 bits, as it can be kept. Where a `sidecar` beside it says more of it, size and time are those
+    of both, added up and the later one, so that a change of either shows."""
 
     path: str
     relative: str
@@ -90,8 +92,13 @@ def scan(
     named. `without` are folders, relative to `root`, that are left out. Links to folders are
     followed unless they lead to where the scan comes by anyway, so loops end. Skipped: hidden and
     system folders and files, what `.visionqueryignore` files name, libraries, all but regular
-    files. A file without an extension is looked into.
+    files. A file without an extension is looked into. `root` may be an address: see `bucket`.
     """
+    if is_address(str(root)):
+        from visionquery.images.bucket import scan_address
+
+        yield from scan_address(str(root), below=below, without=without)
+        return
     seen: set[tuple[int, int]] = set()
     bounds = _Bounds(Path(os.path.realpath(root)), frozenset(map(os.path.normcase, without)))
     parts = tuple(part for part in below.split("/") if part)
@@ -119,7 +126,7 @@ def _enter(
     except OSError as error:
         yield Unreachable(folder.path, folder.relative, reason_of(error))
         return
-    if folder.relative and _LIBRARY_MARK in entries:
+    if folder.relative and LIBRARY_MARK in entries:
         return
     rules = (*folder.rules, *read_rules(folder.path, folder.relative))
     notes = {name for name in entries if name[-4:].lower() == SIDECAR_EXTENSION}
@@ -176,9 +183,10 @@ def _look(
 
 
 def is_wanted(place: str) -> bool:
-    """Return whether a file is worth opening; one whose name says nothing is looked into."""
+    """Return whether a file is worth opening; one whose name says nothing is looked into, unless
+    it is behind an address."""
     name = os.path.basename(place)  # noqa: PTH119 (for every file)
-    if not may_be_candidate(name):
+    if not may_be_candidate(name) or is_address(place):
         return is_candidate(name)
     try:
         with Path(place).open("rb") as file:

@@ -4,10 +4,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from visionquery.errors import ImageError
 from visionquery.images.captions import read_xmp
+from visionquery.images.limits import Limits
 from visionquery.images.metadata import best_caption, best_date, unique_keywords
 from visionquery.images.text import Words
-from visionquery.types import Facts
+from visionquery.types import Facts, is_address
 
 __all__ = ["read_sidecar", "sidecar_of", "with_sidecar"]
 
@@ -29,11 +31,19 @@ def sidecar_of(path: PurePath, names_in_folder: Collection[str]) -> str | None:
 def read_sidecar(path: str | Path) -> Words:
     """Return what a sidecar says; one that cannot be read, or is too large, says nothing."""
     try:
-        with Path(path).open("rb") as file:
-            packet = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError):
+        packet = _content(str(path))
+    except (OSError, ValueError, ImageError):
         return Words()
     return read_xmp(packet, max_bytes=_MAX_BYTES)
+
+
+def _content(place: str) -> bytes:
+    if is_address(place):
+        from visionquery.images.addresses import read
+
+        return read(place, limits=Limits(max_bytes=_MAX_BYTES))
+    with Path(place).open("rb") as file:
+        return file.read(_MAX_BYTES + 1)
 
 
 def with_sidecar(facts: Facts, words: Words) -> Facts:

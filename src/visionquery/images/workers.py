@@ -10,7 +10,7 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import cache
 from math import ceil
@@ -21,7 +21,7 @@ import numpy as np
 from visionquery import errors
 from visionquery.errors import ImageError, ImageMemoryError, UnreadableImageError
 from visionquery.images.child import Child, ChildEndedError
-from visionquery.images.content import Content, Part
+from visionquery.images.content import Content, Part, on_disk
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.images.messages import NO_MEMORY, Head
 from visionquery.images.text import clean
@@ -57,16 +57,17 @@ def decode(
     take. A content that ends its process twice (it takes longer than `limits.seconds`, or breaks a
     decoder) is refused as others are. Raises ImageTooLargeError and UnreadableImageError.
     """
-    request = {
-        "do": "decode",
-        "min_side": min_side,
-        "name": content.name,
-        "path": content.path,
-        "fragment": content.fragment,
-        "image_id": content.image_id,
-        "limits": asdict(limits),
-    }
-    answer, pixels = _asked(request, content.data, limits, before_pixels)
+    with nullcontext() if content.path is None else on_disk(content.path) as path:
+        request = {
+            "do": "decode",
+            "min_side": min_side,
+            "name": content.name,
+            "path": path,
+            "fragment": content.fragment,
+            "image_id": content.image_id,
+            "limits": asdict(limits),
+        }
+        answer, pixels = _asked(request, content.data, limits, before_pixels)
     try:
         facts = Facts(**(answer["facts"] | {"keywords": tuple(answer["facts"]["keywords"])}))
         height, width, channels = answer["shape"]
@@ -79,8 +80,8 @@ def decode(
 def list_parts(path: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> list[Part]:
     """Return the parts of a file that holds several pictures, as `parts.listed` does, in a process
     of its own."""
-    request = {"do": "list", "path": str(path), "limits": asdict(limits)}
-    with _listing:
+    with on_disk(str(path)) as place, _listing:
+        request = {"do": "list", "path": place, "limits": asdict(limits)}
         answer, _ = _asked(request, b"", limits, None)
     try:
         return [Part(**part) for part in answer["parts"]]

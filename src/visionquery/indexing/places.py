@@ -2,12 +2,14 @@
 
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionquery.errors import InputError
+from visionquery.errors import EngineError, InputError
 from visionquery.store.base import Scope, Store
 from visionquery.store.places import absolute, below, outermost
+from visionquery.types import is_address
 
 __all__ = [
     "Removal",
@@ -32,7 +34,10 @@ class Removal:
 
 def is_there(location: str) -> bool:
     """Whether a folder has anything in it that a scan would look at: the place of an unplugged
-    disk is missing, or an empty folder, or holds no more than hidden entries."""
+    disk is missing, or an empty folder, or holds no more than hidden entries. One behind an
+    address is there where it can be reached."""
+    if is_address(location):
+        return _kind(location) is not None
     from visionquery.images.scan import is_passed_over
 
     try:
@@ -59,7 +64,7 @@ def named_scopes(store: Store, places: Sequence[str]) -> list[Scope]:
         if not found:
             raise InputError(
                 f"{place} is not in the library; add it with: visionquery index {place}"
-                if _kind(place) is not None
+                if is_address(place) or _kind(place) is not None
                 else f"{place} is not in the library, and there is no such file or folder."
             )
         scopes += found
@@ -73,11 +78,17 @@ def holds(store: Store, place: str) -> bool:
 
 def check_places(places: Sequence[str], *, is_known: Callable[[str], bool]) -> None:
     """Raise InputError for a place that cannot be indexed: one that is not there and not known
-    from before, and a file that is no picture by its name."""
+    from before, and a file that is no picture by its name; EngineError for an address that is
+    not known and cannot be reached."""
     from visionquery.images.scan import is_wanted
 
     for place in places:
-        kind = _kind(place)
+        if is_address(place):
+            if is_known(place):
+                continue  # Whether it can be reached now shows when it is looked at.
+            kind = _kind_at(place)
+        else:
+            kind = _kind(place)
         if kind == stat.S_IFDIR or (kind == stat.S_IFREG and is_wanted(place)):
             continue
         if is_known(place):
@@ -142,12 +153,25 @@ def move(store: Store, before: str, after: str) -> None:
 
 
 def _folder(place: str) -> str:
-    return str(Path(place).parent)
+    return place.rpartition("/")[0] if is_address(place) else str(Path(place).parent)
 
 
 def _kind(place: str) -> int | None:
     """Return what is at a place, as stat has it; None where nothing is, or may be seen."""
+    if is_address(place):
+        with suppress(EngineError, InputError):
+            return _kind_at(place)
+        return None
     try:
         return stat.S_IFMT(Path(place).stat().st_mode)
     except OSError:
         return None
+
+
+def _kind_at(address: str) -> int | None:
+    """Return what is at an address, as stat would have it; None where nothing is. Raises
+    EngineError, InputError where that cannot be told."""
+    from visionquery.images.addresses import look
+
+    seen = look(address)
+    return None if seen is None else stat.S_IFDIR if seen.is_folder else stat.S_IFREG

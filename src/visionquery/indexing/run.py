@@ -16,6 +16,7 @@ from visionquery.indexing.survey import Survey, survey
 from visionquery.indexing.taking import FileOutcomes, TakeUp
 from visionquery.store.base import NewImage, Root, Scope, Store
 from visionquery.store.places import absolute
+from visionquery.types import is_address
 
 __all__ = ["DECODER_NOTE", "index"]
 
@@ -132,6 +133,12 @@ def _left_out_note(left_out: tuple[str, int]) -> str:
 
 
 def _away_note(place: str, files: int) -> str:
+    if is_address(place):
+        return (
+            f"There is nothing at {place} now: what is known of it ({files:,} files) stays in the "
+            f"library. Say where it is with visionquery index NEW --moved-from {place}, or forget "
+            f"it with visionquery remove {place}"
+        )
     return (
         f"{place} is not there now: what is known of it ({files:,} files) stays in the library. "
         f"Plug its disk in, say where it is with visionquery index NEW --moved-from {place}, or "

@@ -8,6 +8,7 @@ from pathlib import Path
 from visionquery.store.base import Root, Scope, Store
 from visionquery.store.folding import folded, folded_place
 from visionquery.store.places import absolute
+from visionquery.types import is_address
 
 __all__ = ["as_known"]
 
@@ -17,8 +18,10 @@ def as_known(store: Store, place: str) -> str:
 
     A file system that ignores case, or takes the two Unicode forms of an accented letter for one,
     has one folder where a person may type two names. Names that differ in these alone are one
-    where the system says so, and where neither is there to be asked.
+    where the system says so, and where neither is there to be asked. Of an address there is one.
     """
+    if is_address(place):
+        return place
     roots = sorted(store.roots(), key=lambda root: len(root.location), reverse=True)
     names = Path(place).parts
     for root in roots:

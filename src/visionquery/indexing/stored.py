@@ -3,11 +3,10 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from visionquery.errors import ImageError, ImageUnavailableError
-from visionquery.images.content import Content, load
+from visionquery.images.content import Content, is_file, load
 from visionquery.images.limits import Limits
 from visionquery.indexing.ahead import ordered_map
 from visionquery.indexing.places import is_there
@@ -118,7 +117,7 @@ def _content(path: str, record: ImageRecord, limits: Limits) -> Content | None:
     fragment = record.fragments.get(path, "")
     try:
         content = load(path, fragment, known_id=record.image_id, limits=limits)
-        is_there = content.path is None or Path(path).is_file()
+        is_there = content.path is None or is_file(path)
     except (ImageError, OSError):
         return None
     return content if is_there and content.image_id == record.image_id else None

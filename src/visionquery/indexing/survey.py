@@ -14,6 +14,7 @@ from visionquery.indexing.places import is_there
 from visionquery.indexing.report import Skipped
 from visionquery.store.base import FileRecord, Root, Scope, Store
 from visionquery.store.places import absolute, below
+from visionquery.types import is_address
 
 __all__ = ["Survey", "compare", "survey"]
 
@@ -88,13 +89,17 @@ def survey(store: Store, root: Root, scope: Scope, *, try_again: bool = False) -
     """
     known = store.files(scope)
     place = absolute(root.location, scope.path) if scope.path else root.location
-    if known and not os.path.lexists(place):
+    if known and not is_address(place) and not os.path.lexists(place):
         return Survey(away="missing")
     result = compare(known, _found(store, root, scope, known), try_again=try_again)
     gone = tuple(path for path in result.gone if not _is_named_and_there(root, path))
     nothing = not (result.new or result.changed or result.unchanged or result.broken)
-    if gone and nothing and not result.unreachable and not is_there(root.location):
-        return replace(result, gone=(), away="empty")
+    if gone and nothing and not result.unreachable:
+        # A listing tells of an address, without being asked whether there is one.
+        if is_address(place) and not is_there(place):
+            return Survey(away="missing")
+        if not is_there(root.location):
+            return replace(result, gone=(), away="empty")
     return replace(result, gone=gone)
 
 
@@ -111,6 +116,9 @@ def _alone(root: Root, known: Iterable[str]) -> Iterator[FoundFile | Unreachable
     """Of a root that is here for single files only these are looked at."""
     for relative in known:
         path = absolute(root.location, relative)
+        if is_address(path):
+            yield from scan(root.location, below=relative)
+            continue
         try:
             status = Path(path).stat()
         except FileNotFoundError:
@@ -139,6 +147,7 @@ def _is_below(path: str, folders: Iterable[str]) -> bool:
 
 
 def _is_named_and_there(root: Root, path: str) -> bool:
-    return any(map(is_passed_over, path.split("/"))) and os.path.lexists(
-        absolute(root.location, path)
-    )
+    if not any(map(is_passed_over, path.split("/"))):
+        return False
+    place = absolute(root.location, path)
+    return is_there(place) if is_address(place) else os.path.lexists(place)

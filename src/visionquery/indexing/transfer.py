@@ -21,8 +21,10 @@ from visionquery.store.places import packed
 
 __all__ = ["Passed", "transfer"]
 
-_FILES_AT_ONCE = 2_000
-_IMAGES_AT_ONCE = 2_000
+_FILES_AT_ONCE = 4_000
+_IMAGES_AT_ONCE = 4_000
+"""An engine writes twice as fast a few thousand at a time as a few hundred."""
+
 _ASIDE = "visionquery makes a root here"
 
 Files = dict[str, FileRecord]

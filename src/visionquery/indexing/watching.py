@@ -10,11 +10,13 @@ from pathlib import Path
 from visionquery.errors import InputError
 from visionquery.images.ignore import IGNORE_FILE
 from visionquery.images.scan import SIDECAR_EXTENSION, is_passed_over, is_wanted
+from visionquery.types import is_address
 
 __all__ = [
     "Event",
     "Heard",
     "Listener",
+    "check_can_be_watched",
     "check_installed",
     "filesystem_at",
     "is_remote",
@@ -117,6 +119,15 @@ def check_installed() -> None:
             "To hear of changes at once, the extra watch is needed: pip install "
             "'visionquery[watch]'. Without it --poll looks at the folders now and then."
         ) from error
+
+
+def check_can_be_watched(places: Iterable[str]) -> None:
+    """Raise InputError for an address: nobody tells what changes there."""
+    for place in filter(is_address, places):
+        raise InputError(
+            f"{place} cannot be watched: nothing tells what changes behind an address. Run "
+            f"visionquery index {place} from time to time instead, as from cron."
+        )
 
 
 def place_to_index(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import PurePath
 from shlex import quote
 
 from visionquery.copying import Copied
@@ -10,6 +9,7 @@ from visionquery.doctor import Diagnosis, FilesRead
 from visionquery.present.text import count, duration, escaped, size
 from visionquery.store.backup import BackedUp
 from visionquery.store.checking import Checked, LostImage
+from visionquery.store.places import below
 from visionquery.store.repairing import Repaired
 
 __all__ = [
@@ -205,7 +205,7 @@ def _single_files(found: Diagnosis) -> list[str]:
         path
         for image in lost
         for path in image.paths
-        if not any(PurePath(path).is_relative_to(folder) for folder in folders)
+        if not any(below(path, folder) is not None for folder in folders)
     ]
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from visionquery.present.explanations import certainty, summary
 from visionquery.present.text import escaped, fragment_text, printable
 from visionquery.search.result import Hit, Part
+from visionquery.types import is_address
 
 __all__ = ["hits_table", "print_parts", "print_rows", "print_table"]
 
@@ -67,17 +68,25 @@ def _place(hit: Hit) -> Text:
     """The path, folder dim and name bright, linking to the file; others only counted."""
     if hit.path is None:
         return Text(hit.image_id)
-    shown = Path(_shortened(hit.path))
     text = Text(overflow="fold")
-    if str(shown.parent) != ".":
-        text.append(escaped(f"{shown.parent}{os.sep}"), style="dim")
-    text.append(escaped(shown.name), style="bold")
+    folder, name = _apart(hit.path)
+    text.append(escaped(folder), style="dim")
+    text.append(escaped(name), style="bold")
     if hit.fragment:
         text.append(f"  {fragment_text(hit.fragment)}")
     text.stylize(f"link {Path(hit.path).as_uri()}" if _linkable(hit.path) else "")
     if len(hit.paths) > 1:
         text.append(f"  +{len(hit.paths) - 1}", style="dim")
     return text
+
+
+def _apart(place: str) -> tuple[str, str]:
+    """Return the folder of a file as it is shown, with its last separator, and the name."""
+    if is_address(place):
+        folder, mark, name = place.rpartition("/")
+        return folder + mark, name
+    shown = Path(_shortened(place))
+    return "" if str(shown.parent) == "." else f"{shown.parent}{os.sep}", shown.name
 
 
 def _linkable(path: str) -> bool:

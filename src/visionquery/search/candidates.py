@@ -23,13 +23,22 @@ from visionquery.store.meaning import meant
 from visionquery.store.questions import Candidates, Question, Where
 from visionquery.types import Matrix
 
-__all__ = ["Found", "compares_all", "find", "find_likely", "look_at", "narrowed"]
+__all__ = ["Found", "compares_all", "find", "find_likely", "likely_count", "look_at", "narrowed"]
 
 _MOST_JUDGED = 1024
 """Images in doubt, for being relevant or not, that are read to know."""
 
 _BEST = best_count(2**31, is_text=True)
 """Images from which the scale of a probe is read, in a library of any size."""
+
+
+_OF_ONE = 80
+_OF_SEVERAL = 560
+"""Candidates near a vector beyond those that are wanted, where it decides alone, and where several
+do: the best by all of them are not the very best by one."""
+
+_AWAY = 0.5
+"""How much of what is excluded is taken from what is asked for, to look for candidates there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +57,12 @@ def compares_all(store: Store, exact: bool | None) -> bool:
     """Return whether every image of a store is compared: as `exact` says, None that it is up to as
     many as the store can compare while somebody waits."""
     return exact if exact is not None else store.row_count() <= store.exact_up_to
+
+
+def likely_count(count: int, *, one: bool) -> int:
+    """Return how many candidates are near enough to a vector to look at for the best `count`: of
+    `one` vector that decides alone, or of each of several."""
+    return count + _OF_ONE if one else 2 * count + _OF_SEVERAL
 
 
 def narrowed(where: Where, plan: Plan) -> Where:
@@ -94,11 +109,12 @@ def find_likely(
 ) -> Found:
     """Return the same as `find` by a look at the images that the store takes for candidates, and
     at the rows `also`, which need not lie where they are wanted."""
+    asked = tuple(sorted(probes_asked(plan.expression)))
     question = Question(
         probes=plan.vectors,
-        asked=tuple(sorted(probes_asked(plan.expression))),
+        asked=asked,
         beside=_between(plan),
-        count=count,
+        count=likely_count(count, one=len(plan.probes) == 1 and bool(asked)),
         best=_BEST,
         where=narrowed(where, plan),
         filters=plan.filters,
@@ -156,10 +172,16 @@ def _found(judgement: Judged, *, least: float, images: int, exact: bool) -> Foun
 
 def _between(plan: Plan) -> Matrix:
     """Return what candidates lie near beside each probe that is asked for, (b, embed_dim): of
-    several the mean; where there are none, the opposites of what is excluded."""
+    several the mean, and that away from what is excluded; where nothing is asked for, the opposites
+    of what is excluded."""
     asked = sorted(probes_asked(plan.expression))
+    excluded = sorted(probes_asked(plan.expression, negated=True) - set(asked))
     if not asked:
         return -plan.vectors
     mean: Matrix = plan.vectors[asked].mean(axis=0, keepdims=True)
-    length = np.linalg.norm(mean)
-    return np.asarray(mean / length) if len(asked) > 1 and length else mean[:0]
+    beside = [mean] if len(asked) > 1 else []
+    if excluded:
+        beside.append(mean - _AWAY * plan.vectors[excluded].mean(axis=0, keepdims=True))
+    lengths = [float(np.linalg.norm(each)) for each in beside]
+    kept = [each / length for each, length in zip(beside, lengths, strict=True) if length]
+    return np.vstack([plan.vectors[:0], *kept])

@@ -1,11 +1,13 @@
 """Files as they lie in their folders, sent so that a browser only ever shows them as pictures."""
 
+from contextlib import ExitStack
 from pathlib import PurePath
 from urllib.parse import quote
 
+from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
-from visionquery.images.content import Content
+from visionquery.images.content import Content, on_disk
 
 __all__ = ["original_response"]
 
@@ -48,5 +50,8 @@ def original_response(
         "Cache-Control": "private, no-cache",
     }
     if content.path is not None:
-        return FileResponse(content.path, headers=headers, media_type=kind)
+        kept = ExitStack()  # A copy is kept until it is sent.
+        path = kept.enter_context(on_disk(content.path))
+        sent = BackgroundTask(kept.close)
+        return FileResponse(path, headers=headers, media_type=kind, background=sent)
     return Response(content.data, headers=headers, media_type=kind)

@@ -145,10 +145,15 @@ def _check_file(file: FileRecord) -> None:
 
 
 def _fit_image(image: NewImage) -> NewImage:
-    return replace(image, facts=_fit_facts(image.facts))
+    facts = _fit_facts(image.facts)
+    return image if facts is image.facts else replace(image, facts=facts)
 
 
 def _fit_facts(facts: Facts) -> Facts:
+    texts = (facts.format, facts.camera, facts.taken_at, facts.caption, *facts.keywords)
+    # Nearly all are fit already, and making thousands anew takes longer than to look.
+    if all(text is None or text.isascii() for text in texts):
+        return facts
     return replace(
         facts,
         format=storable(facts.format),
@@ -160,6 +165,8 @@ def _fit_facts(facts: Facts) -> Facts:
 
 
 def _fit_file(file: FileRecord) -> FileRecord:
+    if not file.problem and not file.fragments and _INT64.min <= file.mtime_ns <= _INT64.max:
+        return file
     # A broken file system can report times that no 64-bit column holds.
     mtime_ns = min(max(file.mtime_ns, _INT64.min), _INT64.max)
     return replace(

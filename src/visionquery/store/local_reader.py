@@ -48,18 +48,10 @@ from visionquery.store.texts import has_texts, rows_read
 from visionquery.store.words import words_of
 from visionquery.types import Matrix, ModelIdentity
 
-__all__ = ["EXACT_UP_TO", "LocalReader", "likely_count"]
+__all__ = ["EXACT_UP_TO", "LocalReader"]
 
 EXACT_UP_TO = 1_000_000
 """Rows of a store on this machine up to which every image is compared."""
-
-_LIKELY = 512
-
-
-def likely_count(count: int) -> int:
-    """Return how many candidates there are to a vector where `count` are wanted."""
-    return _LIKELY + 4 * count
-
 
 
 class LocalReader:
@@ -272,11 +264,10 @@ class LocalReader:
 
     def _nearest(self, probes: Matrix, count: int, among: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return the rows (n,) of those `among` all that are likely to be the nearest to any of
-        some probes (p, embed_dim), `count` and more to each."""
+        some probes (p, embed_dim), about `count` to each."""
         with self._open.scanned() as scanned:
             asked = checked_probes(probes, self.model.embed_dim)
-            wanted = likely_count(count)
-            found = [nearest(scanned, probe, wanted, among=among) for probe in asked]
+            found = [nearest(scanned, probe, count, among=among) for probe in asked]
             return distinct(np.concatenate([np.empty(0, dtype=np.intp), *found]))
 
     def _sampled(self, probes: Matrix) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Where files lie: absolute places, and paths relative to a root.
+"""Where files lie: absolute places, which may be addresses, and paths relative to a root.
 
 Relative paths are "/"-separated on every system and kept as bytes, so that a name which is no
 text survives. Places are compared as the file system compares them, whole names at a time:
@@ -8,9 +8,11 @@ text survives. Places are compared as the file system compares them, whole names
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from visionquery.errors import InputError, StoreError
 from visionquery.store.base import Root, Scope
+from visionquery.types import is_address
 
 __all__ = [
     "absolute",
@@ -20,8 +22,13 @@ __all__ = [
     "normal",
     "outermost",
     "packed",
+    "spelled",
     "unpacked",
 ]
+
+
+_ALIKE = {"s3a": "s3", "gcs": "gs"}
+"""Schemes that lead to one place."""
 
 
 def expanded(name: str | Path) -> Path:
@@ -39,8 +46,20 @@ def expanded(name: str | Path) -> Path:
         return path
 
 
+def spelled(name: str | Path) -> str:
+    """Return what a person means by the name of a place: a path as `expanded` gives it, that of
+    `file://…` too, and an address in its one spelling. Raises InputError for a wrong one."""
+    text = str(name)
+    if not is_address(text):
+        return str(expanded(name))
+    return _path_of(text) if text[:7].lower() == "file://" else _one_spelling(text)
+
+
 def normal(location: str) -> str:
-    """Return an absolute place in its one spelling. Raises StoreError for a relative one."""
+    """Return an absolute place in its one spelling. Raises StoreError for a relative one,
+    InputError for an address that means nothing."""
+    if is_address(location):
+        return _one_spelling(location)
     if not Path(location).is_absolute():
         raise StoreError(f"{location!r} is not an absolute path: give the whole path.")
     return os.path.normpath(location)
@@ -48,6 +67,9 @@ def normal(location: str) -> str:
 
 def below(place: str, location: str) -> str | None:
     """Return `place` relative to the folder `location`, "" for itself, None when outside."""
+    if is_address(location):
+        lead = _as_folder(location)
+        return "" if place == location else place[len(lead) :] if place.startswith(lead) else None
     if os.path.normcase(place) == os.path.normcase(location):
         return ""
     folder = _as_folder(location)
@@ -58,7 +80,7 @@ def below(place: str, location: str) -> str | None:
 
 def absolute(location: str, path: str) -> str:
     """Return the absolute place of a relative path below a root's location."""
-    return _as_folder(location) + path.replace("/", os.sep)
+    return _as_folder(location) + (path if is_address(location) else path.replace("/", os.sep))
 
 
 def locate(place: str, roots: Iterable[Root]) -> Scope | None:
@@ -95,7 +117,37 @@ def unpacked(stored: bytes) -> str:
 
 
 def _as_folder(location: str) -> str:
-    return location if location.endswith(os.sep) else location + os.sep
+    mark = "/" if is_address(location) else os.sep
+    return location if location.endswith(mark) else location + mark
+
+
+def _path_of(address: str) -> str:
+    """Return the path of a `file://` address, in which "%20" may stand for a blank."""
+    path = address[7:].removeprefix("localhost")
+    if not path.startswith("/"):
+        raise InputError(f"{address} names another machine: give file:/// and a path of this one.")
+    return path if "%" not in path or os.path.lexists(path) else unquote(path)
+
+
+def _one_spelling(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    rest = rest.rstrip("/")
+    if not rest:
+        raise InputError(f"{address} names no bucket: give {address}BUCKET/FOLDER.")
+    host, _, path = rest.partition("/")
+    if path and any(name in ("", ".", "..") for name in path.split("/")):
+        raise InputError(
+            f'{address} is no address that can be kept: between two "/" there must be a name, and '
+            "not . or .."
+        )
+    if "\0" in rest:
+        raise InputError(f"{address!r} cannot be an address: it has a NUL character in it.")
+    if ":" in host.rpartition("@")[0]:
+        raise InputError(
+            f"This {scheme}:// address has a password in it, which the library would keep. "
+            "Leave it out, and put it where fsspec looks for it (FSSPEC_… variables)."
+        )
+    return f"{_ALIKE.get(scheme.lower(), scheme.lower())}://{rest}"
 
 
 def _contains(outer: Scope, inner: Scope) -> bool:

@@ -8,9 +8,10 @@ killed, and what readers see of it before, is said in `qd.changes`; what an addr
 """
 
 from visionquery.errors import StoreError
-from visionquery.store.qd import files, images
+from visionquery.store.qd import files, moving
 from visionquery.store.qd.address import read_address
 from visionquery.store.qd.changes import vectors_name
+from visionquery.store.qd.conditions import ALL, NOTHING
 from visionquery.store.qd.engine import Engine, Point, connected
 from visionquery.store.qd.opened import Opened, stored_state
 from visionquery.store.qd.state import STATE, State, state_payload
@@ -18,6 +19,8 @@ from visionquery.store.qd.store import QdrantStore
 from visionquery.types import ModelIdentity
 
 __all__ = ["check_place", "create_store", "created_at", "open_store", "opened_at"]
+
+_FIRST = 1  # of the generations
 
 
 def open_store(address: str) -> QdrantStore:
@@ -63,19 +66,29 @@ def opened_at(engine: Engine) -> QdrantStore:
 
 
 def created_at(engine: Engine, model: ModelIdentity) -> QdrantStore:
-    """Make a library, and open it. Without its state, which comes last, it is none."""
+    """Make a library, and open it. Without its state, which comes last, it is none; of two
+    processes that make one, the first one's state stays."""
     _check_free(engine)
-    state = State(model)
-    engine.make(vectors_name(engine, state.generation), model.embed_dim, images.INDEXES)
+    state = State(model, generation=_FIRST)
+    moving.clear(engine, state.generation, model.embed_dim)
     engine.make(engine.address.collection, None, files.INDEXES)
-    engine.put(engine.address.collection, [Point(STATE, state_payload(state))])
-    return QdrantStore(Opened(engine, state))
+    point = Point(STATE, state_payload(state))
+    engine.put(engine.address.collection, [point], only_if=NOTHING)
+    store = opened_at(engine)
+    if store.model != model:
+        raise _taken(engine)
+    return store
 
 
 def _check_free(engine: Engine) -> None:
-    catalog = engine.address.collection
-    if catalog in engine.collections() and engine.count(catalog, {}):
-        raise StoreError(
-            f"There is a library or another collection at {engine.address.shown} already: choose "
-            "another name."
-        )
+    there = engine.collections()
+    for name in (engine.address.collection, vectors_name(engine, _FIRST)):
+        if name in there and engine.count(name, ALL):
+            raise _taken(engine)
+
+
+def _taken(engine: Engine) -> StoreError:
+    return StoreError(
+        f"There is a library or another collection at {engine.address.shown} already: choose "
+        "another name."
+    )

@@ -35,7 +35,7 @@ _USUAL = 6.0
 _PLANES = 4
 """Bits that a number of the probe has when it meets signs; more help no further."""
 
-_GUESSED_PER_WANTED = 4
+_GUESSED_PER_WANTED = 24
 _LEAST_SHARE_GUESSED = 1 / 1000
 """How many rows are read as bytes for one that is wanted, and what share of all at least: beyond
 these, signs put no image off its place (`benchmarks/large.py`)."""

@@ -15,7 +15,8 @@ from visionquery.server.context import Context, ContextOf
 from visionquery.server.documents import job_document, rendered, respond
 from visionquery.server.problems import RefusedError
 from visionquery.server.schemas import IndexRequest, JobList, JobShape
-from visionquery.store.places import expanded
+from visionquery.store.places import spelled
+from visionquery.types import is_address
 
 __all__ = ["routes"]
 
@@ -39,7 +40,7 @@ async def start(request: Request, context: ContextOf, wanted: IndexRequest) -> R
     """Bring the library up to date with folders, or with all of its own where none is named."""
 
     def work() -> Response:
-        places = [str(expanded(path)) for path in wanted.paths]
+        places = [spelled(path) for path in wanted.paths]
         _check(context, places)
         if not places:
             places = [root.location for root in context.library.status().roots]
@@ -82,7 +83,7 @@ async def events(
 def _check(context: Context, places: Sequence[str]) -> None:
     """Refuse places that may not be indexed, before anything is said of what lies there."""
     for place in places:
-        if not Path(place).is_absolute():
+        if not (is_address(place) or Path(place).is_absolute()):
             raise InputError(f"{place} is not a whole path; begin it at the root of the disk.")
         if not (context.settings.may_index_new_folders or context.library.covers(place)):
             raise RefusedError(

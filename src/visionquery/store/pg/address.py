@@ -6,7 +6,7 @@ means what it means to libpq (several hosts, `target_session_attrs`, `sslmode` â
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from visionquery.errors import InputError
 
@@ -38,7 +38,9 @@ def parsed(address: str) -> Address:
             "a password as %XX."
         )
     scheme, account, place, query = form.groups(default="")
-    pairs = parse_qsl(query, keep_blank_values=True)
+    # "+" is itself here, as it is to libpq.
+    pairs = [(unquote(key), unquote(value)) for key, _, value in
+             (each.partition("=") for each in query.split("&") if each)]
     schema = next((value for key, value in pairs if key == "schema"), _SCHEMA)
     _check_schema(schema)
     others = [(key, value) for key, value in pairs if key != "schema"]
@@ -53,7 +55,7 @@ def parsed(address: str) -> Address:
 
 def _joined(scheme: str, account: str, place: str, pairs: list[tuple[str, str]]) -> str:
     at = f"{account}@" if account else ""
-    # libpq reads "+" as itself, and a folder of sockets is easier to read as it is.
+    # A folder of sockets is easier to read as it is.
     query = urlencode(pairs, quote_via=quote, safe="/")
     return f"{scheme}://{at}{place}" + (f"?{query}" if query else "")
 

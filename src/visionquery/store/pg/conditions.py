@@ -1,5 +1,6 @@
 """Filters as conditions of SQL: what `filters` mean, asked of an image `i`."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _ORIENTATIONS = {
     "portrait": "i.width < i.height",
     "square": "i.width = i.height",
 }
+_MOST_PIXELS = 2.0**62
 _ESCAPED = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
@@ -84,7 +86,7 @@ def matching(wanted: Filter) -> Condition:
                 date_bounds(wanted),
             )
         case "width" | "height":
-            return Condition(f"i.{wanted.field}::float8 BETWEEN %s AND %s", size_bounds(wanted))
+            return _of_a_size(f"i.{wanted.field}", *size_bounds(wanted))
 
 
 def both(one: Condition, other: Condition) -> Condition:
@@ -122,7 +124,8 @@ def _joined(word: str, tests: list[Condition], of_none: Condition) -> Condition:
 
 
 def _of_a_file(test: Condition, files: str) -> Condition:
-    return Condition(f"EXISTS (SELECT FROM {files} WHERE f.row = i.row AND {test.text})", test.values)
+    inside = f"EXISTS (SELECT FROM {files} WHERE f.row = i.row AND {test.text})"
+    return Condition(inside, test.values)
 
 
 def _of_a_keyword(pattern: Pattern) -> Condition:
@@ -157,6 +160,16 @@ def _fit(expression: str, pattern: Pattern) -> Condition:
     if pattern.kind == "part":
         return Condition(f"{expression} LIKE %s", (f"%{text}%",))
     return Condition(f"{expression} LIKE %s", (re.sub(r"\*+", "%", text).replace("?", "_"),))
+
+
+def _of_a_size(column: str, low: float, high: float) -> Condition:
+    """Return the condition for a whole number to lie between two numbers: compared with whole ones
+    too, the planner knows how many do."""
+    if math.isnan(low) or math.isnan(high):
+        return NOWHERE
+    first = math.ceil(min(max(low, -_MOST_PIXELS), _MOST_PIXELS))
+    last = math.floor(min(max(high, -_MOST_PIXELS), _MOST_PIXELS))
+    return Condition(f"{column} BETWEEN %s::bigint AND %s::bigint", (first, last))
 
 
 def _near(wanted: Near) -> Condition:

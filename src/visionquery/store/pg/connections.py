@@ -16,12 +16,18 @@ from visionquery.store.pg.adapting import adapt, ask
 from visionquery.store.pg.address import Address
 from visionquery.store.pg.faults import may_pass, refused_connection, translated
 
-__all__ = ["Connections", "PgConnection", "connect"]
+__all__ = ["LOOKED_AT", "OWN_SCHEMA", "Connections", "PgConnection", "connect", "prepare"]
 
 PgConnection = psycopg.Connection[tuple[Any, ...]]
 
+OWN_SCHEMA = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+"""The number of the schema that a connection looks for tables in."""
+
 _TRY_FOR_SECONDS = 3.0
 _FIRST_WAIT_SECONDS = 0.1
+LOOKED_AT = 160
+"""`hnsw.ef_search`: how many near images the index keeps in view while it is searched."""
+
 _MOST_IDLE = 8
 _DEFAULTS = {
     "connect_timeout": "5",
@@ -31,10 +37,11 @@ _DEFAULTS = {
     "keepalives_count": "6",
 }
 _SETTINGS = {
-    # Of a statement that is asked often, the plan for its own values is the one that is wanted.
-    "plan_cache_mode": "force_custom_plan",
     # Compiling takes longer than most answers.
     "jit": "off",
+    # A scan of the index goes on until a filter has let enough through, in whatever order.
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.ef_search": str(LOOKED_AT),
     "client_encoding": "UTF8",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
@@ -147,4 +154,5 @@ class Connections:
 
 def _complete(conninfo: str) -> str:
     given = psycopg.conninfo.conninfo_to_dict(conninfo)
-    return psycopg.conninfo.make_conninfo(**{**_DEFAULTS, **given})
+    missing = {key: value for key, value in _DEFAULTS.items() if key not in given}
+    return psycopg.conninfo.make_conninfo(conninfo, **missing)

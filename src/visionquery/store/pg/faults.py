@@ -8,6 +8,7 @@ import psycopg
 
 from visionquery.errors import (
     EngineError,
+    InputError,
     LibraryReadOnlyError,
     LibraryReplacedError,
     StoreError,
@@ -47,7 +48,7 @@ def translated(address: Address, *, writing: bool = False) -> Iterator[None]:
 def refused_connection(error: psycopg.Error, address: Address) -> VisionQueryError:
     """Return the error for a connection that could not be made."""
     if isinstance(error, psycopg.ProgrammingError):
-        return EngineError(
+        return InputError(
             f"The address {address.shown} means nothing to PostgreSQL: check the names after '?', "
             "and write special characters of a user or a password as %XX."
         )

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visionquery.errors import StoreError
 from visionquery.store.base import ImageRecord, NewImage

@@ -12,14 +12,14 @@ import psycopg
 from visionquery.errors import LibraryBusyError, LibraryReadOnlyError
 from visionquery.store.pg.adapting import ask
 from visionquery.store.pg.address import Address
-from visionquery.store.pg.connections import PgConnection, connect
+from visionquery.store.pg.connections import OWN_SCHEMA, PgConnection, connect
 from visionquery.store.pg.faults import translated
 
 __all__ = ["writer_connection"]
 
 _NAME = re.compile(r"visionquery (\d+) (.*)")
 _MARK = 0x5651  # "VQ", before the number of the schema
-_KEY = f"({_MARK}::bigint << 32 | current_schema()::regnamespace::oid::bigint)"
+_KEY = f"({_MARK}::bigint << 32 | {OWN_SCHEMA}::bigint)"
 _HOLDER = """
     SELECT application_name, backend_start, client_hostname, host(client_addr)
     FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)

@@ -5,18 +5,17 @@ made once there are too many to compare every one. Without it the same questions
 comparing all.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
 from visionquery.store.pg.adapting import Sent, ask
 from visionquery.store.pg.conditions import EVERY, Condition
-from visionquery.store.pg.connections import PgConnection
+from visionquery.store.pg.connections import LOOKED_AT, PgConnection
 from visionquery.store.pg.tables import partitions
 
-__all__ = ["EXACT_UP_TO", "make_indexes", "nearest_rows", "through_index"]
+__all__ = ["EXACT_UP_TO", "look_further", "make_indexes", "nearest_rows"]
 
 EXACT_UP_TO = 20_000
 """Rows up to which every image is compared, and no index is made."""
@@ -24,8 +23,8 @@ EXACT_UP_TO = 20_000
 _MOST_NUMBERS = 4_000
 """Numbers of a vector up to which the index takes it."""
 
-_LEAST_LOOKED_AT, _MOST_LOOKED_AT = 100, 1_000
-"""Bounds of `hnsw.ef_search`; the upper one is pgvector's own."""
+_MOST_LOOKED_AT = 1_000
+"""The most that pgvector takes for `hnsw.ef_search`."""
 
 _MEMORY_MIB = (64, 2_048)
 """Bounds of what making an index may take."""
@@ -48,27 +47,17 @@ def nearest_rows(
         distance, asked = f"(i.vector::{half}) <#> %s::{half}", "true"
     test = asked if among == EVERY else among.text
     return Condition(
-        f"(SELECT i.row FROM {table} AS i WHERE {test} ORDER BY {distance} LIMIT %s)",
-        (*among.values, near, count),
+        # The planner must know how few these are.
+        f"(SELECT i.row FROM {table} AS i WHERE {test} ORDER BY {distance} LIMIT {int(count)})",
+        (*among.values, near),
     )
 
 
-@contextmanager
-def through_index(connection: PgConnection, count: int) -> Iterator[None]:
-    """Let what is asked in the block go through the index, for `count` images of each vector."""
-    look_at = min(max(_LEAST_LOOKED_AT, 2 * count), _MOST_LOOKED_AT)
-    _set(
-        connection,
-        {
-            "hnsw.ef_search": str(look_at),
-            "hnsw.iterative_scan": "relaxed_order",
-            # The planner does not know how much is saved by not reading every vector.
-            "enable_seqscan": "off",
-            "enable_sort": "off",
-        },
-    )
-    yield
-    _set(connection, {"enable_seqscan": "on", "enable_sort": "on"})
+def look_further(connection: PgConnection, count: int) -> None:
+    """Let the index be searched far enough for `count` images of each vector, until the transaction
+    ends; in the usual case every connection is set so."""
+    if count > LOOKED_AT:
+        _set(connection, {"hnsw.ef_search": str(min(2 * count, _MOST_LOOKED_AT))})
 
 
 def make_indexes(connection: PgConnection, table: str, embed_dim: int) -> bool:

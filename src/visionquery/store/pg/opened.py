@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -52,10 +53,7 @@ class Snapshot:
 
 def state_of(connection: PgConnection, *, for_change: bool = False) -> State:
     """Return the state that a connection sees."""
-    ((*numbers, name, fingerprint, embed_dim, source),) = ask(
-        connection, _STATE + (" FOR UPDATE" if for_change else "")
-    )
-    return State(*numbers, ModelIdentity(name, fingerprint, embed_dim, source))
+    return _state(ask(connection, _STATE + (" FOR UPDATE" if for_change else "")))
 
 
 class Opened:
@@ -129,5 +127,9 @@ def _begin(connection: PgConnection) -> Snapshot:
     with connection.pipeline():
         connection.execute(_BEGIN)
         cursor = connection.execute(_STATE, binary=True)
-    ((*numbers, name, fingerprint, embed_dim, source),) = cursor.fetchall()
-    return Snapshot(connection, State(*numbers, ModelIdentity(name, fingerprint, embed_dim, source)))
+    return Snapshot(connection, _state(cursor.fetchall()))
+
+
+def _state(found: list[tuple[Any, ...]]) -> State:
+    ((version, generation, rows, images, changes, analyzed, *model),) = found
+    return State(version, generation, rows, images, changes, analyzed, ModelIdentity(*model))

@@ -24,9 +24,18 @@ from visionquery.store.base import (
 )
 from visionquery.store.derived import Kept
 from visionquery.store.entries import checked_probes, checked_rows
-from visionquery.store.pg import answering, browsing, conditions, files, generations, images, nearest
+from visionquery.store.pg import (
+    answering,
+    browsing,
+    conditions,
+    files,
+    generations,
+    images,
+    nearest,
+)
 from visionquery.store.pg.adapting import Rows, ask, matrix_of, sent_rows, sent_vector
 from visionquery.store.pg.conditions import Condition
+from visionquery.store.pg.connections import OWN_SCHEMA
 from visionquery.store.pg.opened import Opened, Snapshot
 from visionquery.store.pg.roots import roots
 from visionquery.store.pg.words import holding
@@ -286,7 +295,7 @@ class PostgresReader:
             ((size,),) = ask(
                 snapshot.connection,
                 "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class "
-                "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'",
+                f"WHERE relnamespace = {OWN_SCHEMA} AND relkind = 'r'",
             )
             return int(size)
 

@@ -125,7 +125,7 @@ class PostgresStore(PostgresReader):
             rows.update((image.image_id, first + i) for i, image in enumerate(new))
             if missing := needed - rows.keys():
                 raise StoreError(f"A file shows image {min(missing)}, which is not stored.")
-            self._append(change, new, batch.files.values())
+            self._append(change, new, list(batch.files.values()))
             touched = files.put_files(connection, batch.files.values(), rows)
             change.touched |= {row for row in touched if row < first}
             unseen = [rows[image.image_id] for image in new if image.image_id not in needed]
@@ -306,10 +306,13 @@ class PostgresStore(PostgresReader):
         """Drop images that a move or a compaction left behind, unless somebody reads them."""
         if self._writer is None or self._open.is_reading:
             return
-        with translated(self._open.address), suppress(psycopg.errors.LockNotAvailable):
-            with self._writer.transaction():
-                self._writer.execute("SET LOCAL lock_timeout = '200ms'")
-                drop_other_images(self._writer, state_of(self._writer).generation)
+        with (
+            translated(self._open.address),
+            suppress(psycopg.errors.LockNotAvailable),
+            self._writer.transaction(),
+        ):
+            self._writer.execute("SET LOCAL lock_timeout = '200ms'")
+            drop_other_images(self._writer, state_of(self._writer).generation)
 
     def _settle(self) -> None:
         """Make the index of vectors where it has become due, and let the planner know what came."""

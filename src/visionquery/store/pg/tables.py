@@ -7,7 +7,7 @@ partitions by row, each with an index of its vectors of its own.
 
 from visionquery.store.base import MEASURES
 from visionquery.store.pg.adapting import ask
-from visionquery.store.pg.connections import PgConnection
+from visionquery.store.pg.connections import OWN_SCHEMA, PgConnection
 
 __all__ = [
     "FACTS",
@@ -177,7 +177,7 @@ def drop_other_images(connection: PgConnection, generation: int) -> None:
     found = ask(
         connection,
         "SELECT relname::text FROM pg_class "
-        "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'p' "
+        f"WHERE relnamespace = {OWN_SCHEMA} AND relkind = 'p' "
         r"AND relname ~ '^images_[0-9]+$' AND relname <> %s",
         images_table(generation),
     )

@@ -15,13 +15,22 @@ from visionquery.store.base import FileRecord, NewImage, Root
 from visionquery.store.folding import folded, with_single_spaces
 from visionquery.store.fragments import compared, fragment_of, parts_of
 from visionquery.store.pg.adapting import Rows, ask, sent_rows, text_in
-from visionquery.store.pg.conditions import NOWHERE, Condition, either
+from visionquery.store.pg.conditions import NOWHERE, Condition, both, either
 from visionquery.store.pg.connections import PgConnection
 from visionquery.store.pg.images import HEAD, facts_of
 from visionquery.store.places import unpacked
 from visionquery.store.words import holds, image_words, name_words
 
-__all__ = ["add_words", "drop_words", "holding", "phrase_in_words", "put_texts", "refresh"]
+__all__ = [
+    "add_words",
+    "drop_words",
+    "holding",
+    "in_a_row",
+    "put_texts",
+    "refresh",
+    "roots_named",
+    "words_anywhere",
+]
 
 _ROWS_AT_ONCE = 10_000
 
@@ -31,29 +40,39 @@ def holding(phrase: str, roots: Sequence[Root]) -> Condition:
     them, in a row."""
     if not phrase:
         return NOWHERE
-    inside = phrase_in_words(phrase)
+    inside = in_a_row(phrase)
     found = Condition(
         f"EXISTS (SELECT FROM words AS w WHERE w.row = i.row AND {inside.text})", inside.values
     )
-    named = [
-        root.root_id
-        for root in roots
-        if any(holds(words, phrase) for words in name_words(PurePath(root.location).name))
-    ]
+    named = roots_named(phrase, roots)
     if not named:
         return found
     below = "EXISTS (SELECT FROM files AS f WHERE f.row = i.row AND f.root_id = ANY(%s))"
     return either([found, Condition(below, (named,))])
 
 
-def phrase_in_words(phrase: str) -> Condition:
+def roots_named(phrase: str, roots: Iterable[Root]) -> list[int]:
+    """Return the numbers of the roots whose name has the words of a phrase in a row."""
+    return [
+        root.root_id
+        for root in roots
+        if phrase
+        and any(holds(words, phrase) for words in name_words(PurePath(root.location).name))
+    ]
+
+
+def words_anywhere(phrase: str) -> Condition:
+    """Return the condition for the words `w` to have those of a phrase, as far as the index knows
+    them, anywhere: what the planner can tell the number of."""
+    return Condition("w.heads @> %s::text[]", (_heads(phrase),))
+
+
+def in_a_row(phrase: str) -> Condition:
     """Return the condition for the words `w` to have those of a phrase, of one at least, in a
     row."""
     # The index knows heads of words alone; the text decides.
-    return Condition(
-        "(w.heads @> %s::text[] AND strpos(' ' || w.words || ' ', %s) > 0)",
-        (_heads(phrase), f" {phrase} "),
-    )
+    exactly = Condition("strpos(' ' || w.words || ' ', %s) > 0", (f" {phrase} ",))
+    return both(words_anywhere(phrase), exactly)
 
 
 def add_words(

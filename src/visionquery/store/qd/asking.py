@@ -5,10 +5,12 @@ Qdrant can only narrow down are compared here with what the candidates carry.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visionquery.store.base import MEASURES
 from visionquery.store.entries import checked_probes
 from visionquery.store.kernels import cosines
 from visionquery.store.meaning import COMPARED_ALL
@@ -35,7 +37,9 @@ _CHANGED = 0.1
 """Part of the images by which a library grows or shrinks until its sample is drawn again."""
 
 _SPARE = 100
-"""Images found beyond twice those wanted, where a condition is wider than what is meant."""
+_WIDENED = 4
+"""Where a condition is wider than what is meant, twice as many images as wanted, and some, are
+looked for first, and then so many times more as long as too few of them are meant."""
 
 
 class Sampled:
@@ -78,7 +82,7 @@ def candidates(opened: Opened, question: Question, sampled: Sampled) -> Candidat
         rows=rows,
         meant=_mask([meant.fits], images)[0],
         cosines=scores_of(opened, state, probes, rows),
-        measures=np.array(measures, dtype=np.float32).reshape(len(rows), -1),
+        measures=np.array(measures, dtype=np.float32).reshape(len(rows), MEASURES),
         passes=_mask([test for test, _ in tests], images),
         holds=_holding(phrases, known, images),
         holders=np.array(holders, dtype=np.int64),
@@ -96,18 +100,39 @@ def _found(
     opened: Opened, state: State, question: Question, meant: Meant
 ) -> tuple[set[int], bool]:
     """Return the rows of candidates by their vectors, and whether all that is meant is there."""
-    engine, name, count = opened.engine, opened.vectors, question.count
-    found = set(question.also)
-    if count and _count_up_to(opened, state, meant.over) <= COMPARED_ALL:
-        found |= {point.key for point in opened.points(state, meant.over, fields=False)}
-        return found | engine.nearest(name, question.probes, question.best, ALL), True
-    if meant.over == ALL:
+    count = question.count
+
+    def nearest(vectors: Matrix, limit: int) -> Iterable[int]:
+        return chain(*opened.engine.nearest(opened.vectors, vectors, limit, ALL))
+
+    if count and _count_meant(opened, state, meant) <= COMPARED_ALL:
+        rows = (point.key for point in opened.points(state, meant.over, fields=False))
+        return {*question.also, *rows, *nearest(question.probes, question.best)}, True
+    if meant.is_everywhere:
         near = np.vstack([question.probes, question.beside])
-        return found | engine.nearest(name, near, max(count, question.best), ALL), False
-    found |= engine.nearest(name, question.probes, question.best, ALL)
-    if count:
-        found |= engine.nearest(name, question.near, 2 * count + _SPARE, meant.over)
-    return found, False
+        return {*question.also, *nearest(near, max(count, question.best))}, False
+    best = nearest(question.probes, question.best)
+    return {*question.also, *best, *_nearest_meant(opened, question.near, count, meant)}, False
+
+
+def _nearest_meant(
+    opened: Opened, vectors: Matrix, count: int, meant: Meant
+) -> Iterable[int]:
+    """Return the rows of the `count` images that are meant and are the nearest to each of some
+    vectors (q, d)."""
+    if meant.is_exact or not count:
+        return chain(*opened.engine.nearest(opened.vectors, vectors, count, meant.over))
+    limit, fits = 2 * count + _SPARE, dict[int, bool]()
+    while True:
+        found = opened.engine.nearest(opened.vectors, vectors, limit, meant.over)
+        unknown = {row for rows in found for row in rows if row not in fits}
+        points = opened.engine.get(opened.vectors, unknown, fields=sorted(meant.fields))
+        fits |= {row: meant.fits(image_of(point)) for row, point in points.items()}
+        meant_of_each = [[row for row in rows if fits.get(row)] for rows in found]
+        enough = all(len(rows) >= count for rows in meant_of_each)
+        if enough or limit >= COMPARED_ALL or all(len(rows) < limit for rows in found):
+            return chain(*(rows[:count] for rows in meant_of_each))
+        limit = min(_WIDENED * limit, COMPARED_ALL)
 
 
 def _named(
@@ -133,8 +158,11 @@ def _count(opened: Opened, state: State, condition: Condition) -> int:
     return opened.engine.count(opened.vectors, condition, exact=exact)
 
 
-def _count_up_to(opened: Opened, state: State, condition: Condition) -> int:
-    return state.images if condition == ALL else opened.engine.count(opened.vectors, condition)
+def _count_meant(opened: Opened, state: State, meant: Meant) -> int:
+    """Return how many images are meant, or more."""
+    if meant.is_everywhere:
+        return state.images
+    return opened.engine.count(opened.vectors, meant.over)
 
 
 def _holding(

@@ -18,7 +18,7 @@ from visionquery.errors import InputError
 from visionquery.store.qd.address import Address
 from visionquery.store.qd.batches import batches
 from visionquery.store.qd.conditions import Condition
-from visionquery.store.qd.faults import is_passing, translation
+from visionquery.store.qd.faults import is_foreign, is_passing, translation
 from visionquery.types import Matrix, Vector
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class Engine:
             )
         if not self._is_local:  # which has no indexes
             for field, kind in indexes.items():
-                self._ask(self._client.create_payload_index, name, field, kind, wait=True)
+                schema = models.PayloadSchemaType(kind)
+                self._ask(self._client.create_payload_index, name, field, schema, wait=True)
 
     def drop(self, name: str) -> None:
         """Drop a collection; without it, do nothing."""
@@ -225,11 +226,13 @@ class Engine:
                 ordering=models.WriteOrdering.STRONG,
             )  # fmt: skip
 
-    def nearest(self, name: str, vectors: Matrix, limit: int, where: Condition) -> set[int]:
-        """Return the ids of about the `limit` points nearest to any of the vectors (q, d), of those
-        for which a condition holds."""
+    def nearest(
+        self, name: str, vectors: Matrix, limit: int, where: Condition
+    ) -> list[list[int]]:
+        """Return, for each of the vectors (q, d), the ids of about the `limit` points nearest to
+        it, the nearest first, of those for which a condition holds."""
         found = self._query(name, vectors, limit, where, exact=False)
-        return {int(point.id) for answer in found for point in answer.points}
+        return [[int(point.id) for point in answer.points] for answer in found]
 
     def products(
         self, name: str, vectors: Matrix, keys: NDArray[np.int64]
@@ -286,6 +289,8 @@ class Engine:
                         return call(*values, **named)
                 return call(*values, **named)
             except Exception as error:
+                if not is_foreign(error, local=self._is_local):
+                    raise
                 last = attempt == _TRIES - 1 or self._is_local
                 if last or not is_passing(error):
                     raise translation(

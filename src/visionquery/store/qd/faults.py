@@ -9,10 +9,14 @@ from contextlib import suppress
 
 from visionquery.errors import EngineError, LibraryBusyError, VisionQueryError
 
-__all__ = ["NOT_FOUND", "is_passing", "status_of", "translation"]
+__all__ = ["is_foreign", "is_passing", "translation"]
 
-NOT_FOUND = 404
+_FOREIGN = ("qdrant_client", "grpc", "httpx", "json", "pydantic_core")
+"""Libraries whose errors mean that there was no answer, an error for one, or no answer of Qdrant's:
+the client reads it with the last two, and asserts that there is something."""
 
+_OF_A_FOLDER = (OSError, RuntimeError, LookupError, ValueError)
+_NOT_FOUND = 404
 _REFUSED = {401, 403}
 _BUSY = {429, 502, 503, 504}
 _OF_GRPC = {
@@ -27,7 +31,17 @@ _OF_GRPC = {
 _MOST = 300
 
 
-def status_of(error: Exception) -> int | None:
+def is_foreign(error: Exception, *, local: bool) -> bool:
+    """Return whether an error is one of Qdrant or of the way to it, not a defect of this
+    program."""
+    library = type(error).__module__.partition(".")[0]
+    of_a_folder = library == "sqlite3" or isinstance(error, _OF_A_FOLDER)
+    if local:
+        return library in _FOREIGN or of_a_folder
+    return library in _FOREIGN or isinstance(error, AssertionError)
+
+
+def _status(error: Exception) -> int | None:
     """Return the HTTP status that Qdrant answered with, or what is like it; None for no answer."""
     if type(error).__name__ == "ResourceExhaustedResponse":
         return 429
@@ -40,14 +54,14 @@ def status_of(error: Exception) -> int | None:
 
 def is_passing(error: Exception) -> bool:
     """Return whether the same question may be answered a moment later."""
-    status = status_of(error)
-    return status is None or status in _BUSY
+    status = _status(error)
+    return status in _BUSY or (status is None and not _is_senseless(error))
 
 
 def translation(error: Exception, place: str, *, local: bool, secret: str) -> VisionQueryError:
     """Return the error that a person sees for one about the library at `place`, which nowhere
     says what is secret."""
-    status, said = status_of(error), _said(error)
+    status, said = _status(error), _said(error)
     if secret:
         said = said.replace(secret, "…")
     if local:
@@ -57,6 +71,11 @@ def translation(error: Exception, place: str, *, local: bool, secret: str) -> Vi
                 "close it there, or use a Qdrant server."
             )
         return EngineError(f"The library {place} cannot be used: {said}")
+    if _is_senseless(error):
+        return EngineError(
+            f"What answers at {place} is no Qdrant server, or one of another kind: check the "
+            "address."
+        )
     if status is None:
         return EngineError(
             f"The Qdrant server of {place} does not answer ({said}): check that it runs and that "
@@ -67,7 +86,7 @@ def translation(error: Exception, place: str, *, local: bool, secret: str) -> Vi
             f"The Qdrant server of {place} refuses this program ({said}): give a key that may read "
             "and write, as QDRANT_API_KEY."
         )
-    if status == NOT_FOUND:
+    if status == _NOT_FOUND:
         return EngineError(
             f"The Qdrant server of {place} does not have what was there before ({said}): open the "
             "library again."
@@ -80,6 +99,11 @@ def translation(error: Exception, place: str, *, local: bool, secret: str) -> Vi
         f"The Qdrant server of {place} failed ({status}: {said}): check that all its nodes run and "
         "have room, then try again; what was stored is kept."
     )
+
+
+def _is_senseless(error: Exception) -> bool:
+    """Return whether there was an answer, which says nothing to Qdrant's client."""
+    return isinstance(getattr(error, "source", error), ValueError | AssertionError)
 
 
 def _said(error: Exception) -> str:

@@ -20,18 +20,22 @@ _FIELDS = {"path": PLACES, "ext": PLACES, "text": TEXT}
 
 class Meant:
     """The images that a `Where` means: the condition `over` holds for all of them, and `fits` is
-    true of these alone, told by the `fields` of an image."""
+    true of these alone, told by the `fields` of an image. Where it `is_exact`, they
+    are one."""
 
     def __init__(self, known: Known, where: Where) -> None:
         self._where = where
+        self.is_everywhere = where.is_everywhere
         self._test: Test = _everything
         self.fields: set[str] = {"image_id"}
+        self.is_exact = True
         parts: list[Condition] = []
         if where.scopes is not None:
             parts.append(known.of_scopes(where.scopes))
             self.fields.add(PLACES)
         if where.test is not None:
             parts.append(known.of_tree(where.test))
+            self.is_exact = parts[-1] == known.of_tree(where.test, certain=True)
             self._test, fields = _tree_test(where.test, known.roots)
             self.fields |= fields
         if where.without is not None:

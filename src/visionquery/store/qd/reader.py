@@ -41,6 +41,7 @@ from visionquery.store.qd.images import (
 )
 from visionquery.store.qd.meant import Meant, filter_test
 from visionquery.store.qd.opened import Opened
+from visionquery.store.qd.paging import newest
 from visionquery.store.qd.spelling import scope_key, shown_text
 from visionquery.store.qd.state import State
 from visionquery.store.questions import Candidates, Question, Where
@@ -159,7 +160,7 @@ class QdrantReader:
             return asking.candidates(self._open, question, self._sampled)
 
     def sample(self, count: int) -> NDArray[np.intp]:
-        """Return the rows (n,), rising, of the `count` images with the smallest ids."""
+        """Return the rows (n,) of the `count` images with the smallest ids, in their order."""
         return vectors.smallest_ids(self._open, self._open.rows_state(), count)
 
     def alive(self) -> NDArray[np.bool_]:
@@ -233,6 +234,12 @@ class QdrantReader:
         self, where: Where, by: Order, *, offset: int, limit: int, places: Sequence[str] = ()
     ) -> tuple[NDArray[np.intp], int]:
         """Return a page of the rows (n,) of the images meant, in an order, and their number."""
+        state = self._open.rows_state()
+        if by == "date" and not places and state.rows > vectors.KEPT_UP_TO:
+            meant = Meant(self._open.known(state), where)
+            found = newest(self._open, state, meant, offset=offset, limit=limit)
+            if found is not None:
+                return found
         rows = self._ordered(where, by, places)
         return rows[offset : offset + limit], len(rows)
 

@@ -79,13 +79,13 @@ def vectors_of(opened: Opened, rows: NDArray[np.int64]) -> Matrix:
 
 
 def smallest_ids(opened: Opened, state: State, count: int) -> NDArray[np.intp]:
-    """Return the rows (n,), rising, of the `count` images with the smallest ids."""
+    """Return the rows (n,) of the `count` images with the smallest ids, in the order of these."""
     there = between("row", lt=state.rows)
     found = opened.engine.first(
         opened.vectors, there, "order", limit=count + ALIKE, fields=["image_id"]
     )
     smallest = sorted(found, key=lambda point: str(point.payload["image_id"]))[:count]
-    return np.array(sorted(point.key for point in smallest), dtype=np.intp)
+    return np.array([point.key for point in smallest], dtype=np.intp)
 
 
 def measures_of(point: Point) -> NDArray[np.float32]:
