@@ -19,7 +19,8 @@ __all__ = ["check_address", "check_nodes", "connected", "in_short", "own_version
 _LOCAL = "ray"
 _SCHEME = "ray://"
 _CLIENT_PORT = 10001
-_TRIES = 2
+_TRIES = 3
+"""Now and then the server for clients fails to start one of its processes, which shows late."""
 _SECONDS_TO_ANSWER = 10.0
 _SECONDS_TO_COME_BACK = "15"
 """How long Ray tries to have a broken connection again; it does that twice."""
@@ -62,7 +63,7 @@ def connected(on: str) -> tuple[ModuleType, bool]:
                 warnings.simplefilter("ignore")
                 ray.init(address, **options)
             break
-        except Exception as error:  # Ray raises many kinds; a busy head is slow to take somebody in
+        except Exception as error:  # Ray raises many kinds
             if not tries_left:
                 raise EngineError(
                     f"The cluster {address} cannot be used: {in_short(error)}. Look whether it "
