@@ -1,6 +1,6 @@
-"""The libraries that engines are measured with: real vectors with words and facts, and made ones.
+"""A library of real vectors, with words and facts, that engines are measured with.
 
-The real ones are 20,000 of the vectors that `lit-tiny` gave the photographs of the shared training
+It has 30,000 of the vectors that `lit-tiny` gave the photographs of the shared training
 material; a third of them have captions, which are keywords here.
 """
 
@@ -24,7 +24,7 @@ from visionquery.types import Facts, Matrix
 
 __all__ = ["encoder", "library_of", "made_image_id", "real"]
 
-REAL = 20_000
+REAL = 30_000
 _BATCH = 5_000
 _CAMERAS = ("Sony A7", "Canon EOS R5", "Apple iPhone 14", None)
 _PLACES = ((48.86, 2.35), (52.52, 13.40), (35.68, 139.69), (None, None))
@@ -36,7 +36,7 @@ def encoder() -> Encoder:
 
 
 def real(folder: Path) -> Store:
-    """Return the open library of 20,000 real vectors in a folder; one that is there is taken."""
+    """Return the open library of 30,000 real vectors in a folder; one that is there is taken."""
     if folder.exists():
         return open_local(folder)
     model = encoder()

@@ -3,6 +3,7 @@ nothing lost."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -152,9 +153,7 @@ def test_an_error_of_the_engine_has_its_exit_code(postgres: Postgres) -> None:
 
 
 def test_words_that_mean_nothing_to_postgresql(postgres: Postgres) -> None:
-    message(
-        lambda: open_store(f"{postgres.uri}&colour=red"), InputError, "means nothing"
-    )  # fmt: skip
+    message(lambda: open_store(f"{postgres.uri}&colour=red"), InputError, "means nothing")
 
 
 def test_an_extension_that_is_not_there_is_added_or_asked_for(postgres: Postgres) -> None:
@@ -215,13 +214,17 @@ def test_a_statement_that_takes_too_long(store: PostgresStore) -> None:
 def test_a_wrong_password_and_the_right_one(postgres: Postgres) -> None:
     postgres.run("DROP ROLE IF EXISTS ann",
                  "CREATE ROLE ann LOGIN SUPERUSER PASSWORD 'right-secret'")  # fmt: skip
-    with postgres.copied("-h 127.0.0.1", "-p 54329") as other:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = "-h 127.0.0.1", f"-p {port}"
+    with postgres.copied(*options) as other:
         (other.folder / "pg_hba.conf").write_text(
             "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )
         other.stop()
-        other.start("-h 127.0.0.1", "-p 54329")
-        place = "127.0.0.1:54329/postgres?schema=secured"
+        other.start(*options)
+        place = f"127.0.0.1:{port}/postgres?schema=secured"
         started = time.monotonic()
         message(lambda: open_store(f"postgresql://ann:wrong-secret@{place}"), EngineError,
                 "does not let this user in", "password")  # fmt: skip

@@ -45,7 +45,7 @@ _GROUPS_PER_WORKER = 8
 
 _ASKED_AHEAD = 2
 _SECONDS_AT_A_TIME = 0.5
-_SECONDS_TO_TIDY = 10.0
+_SECONDS_TO_TIDY = 5.0
 _TRIES = 3
 """In a row without a single file done."""
 

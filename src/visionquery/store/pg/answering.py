@@ -27,8 +27,12 @@ from visionquery.types import Matrix
 
 __all__ = ["LIKELY_ALL", "Sample", "answer"]
 
-LIKELY_ALL = 2_000
+LIKELY_ALL = 5_000
 """So few images are thought to be meant that all of them are compared, as far as they are."""
+
+_LEAST_FILTERED = 64
+"""Images that are asked for behind a filter, of which the nearest are wanted. Measured: of the 20
+nearest behind one that lets 4 in 100 through, 82 in 100 are among the first 20, 96 among 64."""
 
 _SAMPLED = 2_048
 
@@ -172,7 +176,8 @@ def _near(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
         near = np.vstack([question.probes, question.beside])
         count = max(question.count, question.best)
     else:
-        near, count = question.near, question.count
+        # With a filter the index gives what it comes across first, which is not yet the nearest.
+        near, count = question.near, max(2 * question.count, _LEAST_FILTERED)
     return [
         nearest_rows(state.table, state.model.embed_dim, asked.meant, sent_vector(each), count)
         for each in near
