@@ -223,6 +223,15 @@ def test_what_is_no_library_is_left_alone() -> None:
         engine.close()
 
 
+def test_what_a_maker_left_that_was_cut_off_is_no_library_yet() -> None:
+    engine = new_engine()
+    engine.make(engine.address.collection, None, {})
+    with pytest.raises(LibraryNotFoundError):
+        opened_at(engine)
+    with closing(created_at(engine, MODEL)) as store:
+        assert store.image_count() == 0
+
+
 def test_of_two_that_make_a_library_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = new_engine()
     monkeypatch.setattr("visionquery.store.qdrant._check_free", lambda _: None)

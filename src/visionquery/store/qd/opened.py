@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from visionquery.errors import LibraryNotFoundError, LibraryReplacedError, StoreError
 from visionquery.store.derived import Kept
 from visionquery.store.qd.changes import vectors_name
-from visionquery.store.qd.conditions import Condition, Known
+from visionquery.store.qd.conditions import ALL, Condition, Known
 from visionquery.store.qd.engine import Engine, Point
 from visionquery.store.qd.images import WHOLE, Image, image_of
 from visionquery.store.qd.state import STATE, State, read_state
@@ -40,14 +40,16 @@ def stored_state(engine: Engine) -> State:
     """Return the state of the library at an engine's address now. Raises LibraryNotFoundError when
     there is none, StoreError when something else is there."""
     catalog, place = engine.address.collection, engine.address.shown
-    if catalog not in engine.collections():
-        raise LibraryNotFoundError(f"There is no library at {place}: index something into it.")
-    found = engine.get(catalog, [STATE])
-    if not found:
+    is_there = catalog in engine.collections()
+    found = engine.get(catalog, [STATE]) if is_there else {}
+    if found:
+        return read_state(found[STATE].payload, place)
+    # An empty one is what a process left that was cut off while it made a library.
+    if is_there and engine.count(catalog, ALL):
         raise StoreError(
             f"The collection at {place} is no library of visionquery: choose another name."
         )
-    return read_state(found[STATE].payload, place)
+    raise LibraryNotFoundError(f"There is no library at {place}: index something into it.")
 
 
 class Opened:
