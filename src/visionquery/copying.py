@@ -20,10 +20,10 @@ from visionquery.indexing.transfer import Passed, transfer
 from visionquery.opening import made_at, open_at
 from visionquery.search.background import copied_notes
 from visionquery.store.base import Scope, Store
-from visionquery.store.engines import is_address, shown
+from visionquery.store.engines import shown
 from visionquery.store.layout import LIBRARY_ID_NOTE
 from visionquery.store.places import expanded
-from visionquery.types import ModelIdentity
+from visionquery.types import ModelIdentity, is_address
 
 __all__ = ["Copied", "copy_library"]
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from visionquery.errors import InputError
 from visionquery.indexing.places import add_roots, check_places, holds, named_scopes
 from visionquery.store.base import Compaction, Store
-from visionquery.store.engines import is_address
-from visionquery.types import ModelIdentity
+from visionquery.types import ModelIdentity, is_address
 
 if TYPE_CHECKING:
     from visionquery.indexing.keeping import Pace

@@ -19,9 +19,9 @@ from visionquery.errors import (
 )
 from visionquery.query.ast import Like, Node, Picture, terms_of
 from visionquery.store.base import Store
-from visionquery.store.engines import check_engine, create_engine, is_address, open_engine, shown
+from visionquery.store.engines import check_engine, create_engine, open_engine, shown
 from visionquery.store.places import expanded, spelled
-from visionquery.types import ModelIdentity
+from visionquery.types import ModelIdentity, is_address
 
 if TYPE_CHECKING:
     from visionquery.images.addresses import Seen

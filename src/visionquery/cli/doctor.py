@@ -11,8 +11,9 @@ from visionquery.cli.session import settings, stopping_in_order
 from visionquery.doctor import examine
 from visionquery.errors import InputError, Outcome, StoreError, outcome_of
 from visionquery.present.progress import step_progress
-from visionquery.store.engines import is_address, shown
+from visionquery.store.engines import shown
 from visionquery.store.places import expanded
+from visionquery.types import is_address
 
 __all__ = ["doctor"]
 

@@ -9,9 +9,9 @@ from typing import Protocol, cast
 
 from visionquery.errors import InputError
 from visionquery.store.base import Store
-from visionquery.types import ModelIdentity
+from visionquery.types import ModelIdentity, is_address
 
-__all__ = ["check_engine", "create_engine", "is_address", "open_engine", "shown"]
+__all__ = ["check_engine", "create_engine", "open_engine", "shown"]
 
 _MODULES = {
     "postgresql": "visionquery.store.postgres",
@@ -30,11 +30,6 @@ class _Engine(Protocol):
     def create_store(self, address: str, model: ModelIdentity) -> Store: ...
 
     def check_place(self, address: str) -> None: ...
-
-
-def is_address(location: str) -> bool:
-    """Return whether a library is meant to be at an address, not in a folder."""
-    return "://" in location
 
 
 def shown(location: str) -> str:
