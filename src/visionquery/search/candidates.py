@@ -32,7 +32,7 @@ _BEST = best_count(2**31, is_text=True)
 """Images from which the scale of a probe is read, in a library of any size."""
 
 
-_OF_ONE = 80
+_OF_ONE = 20
 _OF_SEVERAL = 560
 """Candidates near a vector beyond those that are wanted, where it decides alone, and where several
 do: the best by all of them are not the very best by one."""

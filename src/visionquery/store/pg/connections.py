@@ -25,7 +25,7 @@ OWN_SCHEMA = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 
 _TRY_FOR_SECONDS = 3.0
 _FIRST_WAIT_SECONDS = 0.1
-LOOKED_AT = 280
+LOOKED_AT = 240
 """`hnsw.ef_search`: how many near images the index keeps in view while it is searched."""
 
 _MOST_IDLE = 8
