@@ -23,7 +23,7 @@ _FALSE = {"0", "false", "no", "off", ""}
 class Settings:
     """What a person may set once instead of with every command.
 
-    `library`: folder of the library; `model`: catalog name, alias or folder, None for the
+    `library`: folder or address of it; `model`: catalog name, alias or folder, None for the
     library's own or, for a new one, the automatic choice; `offline`: never touch the network;
     `threads`: for decoding and encoding, 0 for one per core; `on`: a Ray
     cluster that indexes; `host`, `port`: where

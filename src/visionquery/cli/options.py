@@ -43,7 +43,8 @@ LibraryOption = Annotated[
     typer.Option(
         "--library",
         metavar="DIR",
-        help="The library to use (VISIONQUERY_LIBRARY; default: in the user's data folder).",
+        help="The library to use, a folder or an address (VISIONQUERY_LIBRARY; default: in the "
+        "user's data folder).",
         show_default=False,
     ),
 ]
