@@ -142,7 +142,10 @@ def _compare(name: str, texts: Sequence[str], ours: Sequence[Ask], theirs: Seque
             different.append(text)
         passed_over += not quick.exact
         expected = {hit.image_id for hit in _shown(true)}
-        found += len(expected & {hit.image_id for hit in _shown(quick)})
+        here = len(expected & {hit.image_id for hit in _shown(quick)})
+        if here < 0.9 * len(expected):
+            print(f"    {here} of {len(expected)}: {text}")
+        found += here
         wanted += len(expected)
     for text in different:
         print(f"    differs: {text}")

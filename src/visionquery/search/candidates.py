@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.query.ast import And
+from visionquery.query.ast import And, Node
 from visionquery.query.plan import Plan
 from visionquery.search.bounds import Look, best_of, relevant_of
 from visionquery.search.calibrate import best_count
 from visionquery.search.evidence import Known, held_by
-from visionquery.search.judging import Judged, has_bounds, judged, needed, probes_asked
+from visionquery.search.judging import Judged, enough, has_bounds, judged, needed, probes_asked
 from visionquery.search.phrases import Held, share_held_among
 from visionquery.search.scales import best_of_all, best_of_few, measured, sampled
 from visionquery.store.base import Estimates, Store
 from visionquery.store.meaning import meant
-from visionquery.store.questions import Candidates, Question, Where
+from visionquery.store.questions import Candidates, Question, Where, united
 from visionquery.types import Matrix
 
 __all__ = ["Found", "compares_all", "find", "find_likely", "likely_count", "look_at", "narrowed"]
@@ -68,10 +68,11 @@ def likely_count(count: int, *, one: bool) -> int:
 def narrowed(where: Where, plan: Plan) -> Where:
     """Return where images of the answer to a plan may be: where they are wanted, and where its
     filters let them."""
-    test = needed(plan)
-    if test is None or where.test is None:
-        return replace(where, test=test or where.test)
-    return replace(where, test=And((where.test, test)))
+    return replace(where, test=_both(where.test, needed(plan)))
+
+
+def _both(one: Node | None, other: Node | None) -> Node | None:
+    return And((one, other)) if one and other else one or other
 
 
 def find(
@@ -122,6 +123,10 @@ def find_likely(
         also=also,
     )
     found = store.candidates(question)
+    if (test := enough(plan)) is not None:
+        # What a filter lets in by itself need not lie near anything.
+        where = replace(question.where, test=_both(question.where.test, test))
+        found = united(found, store.candidates(replace(question, where=where)))
     known = _known(plan, found)
     looked = found.meant | np.isin(found.rows, also)
     judgement = judged(known, found.rows[looked], found.cosines[:, looked])

@@ -20,6 +20,7 @@ __all__ = [
     "ABOVE_ALL",
     "Judged",
     "directions",
+    "enough",
     "has_bounds",
     "judged",
     "needed",
@@ -131,6 +132,24 @@ def _needed(expression: Expression, filters: Sequence[Filter]) -> Node | None:
         case AnyOf(parts):
             either = [_needed(part, filters) for part in parts]
             return None if None in either else _joined(Or, [each for each in either if each])
+
+
+def enough(plan: Plan) -> Node | None:
+    """Return what makes an image part of the answer whatever the probes of a plan say, as a tree of
+    its filters alone; None where nothing does."""
+    return _enough(plan.expression, plan.filters)
+
+
+def _enough(expression: Expression, filters: Sequence[Filter]) -> Node | None:
+    match expression:
+        case AnyOf(parts):
+            either = [test for part in parts if (test := _enough(part, filters)) is not None]
+            return _joined(Or, either)
+        case AllOf(parts):
+            every = [_enough(part, filters) for part in parts]
+            return None if None in every else _joined(And, [each for each in every if each])
+        case _:
+            return _needed(expression, filters)
 
 
 def _joined(kind: type[And] | type[Or], tests: list[Node]) -> Node | None:

@@ -62,7 +62,8 @@ def candidates(
     else:
         found = [nearest(question.probes, question.best, alive)]
         found.append(nearest(question.near, question.count, is_meant))
-    found.append(_named(units, is_meant, question.count))
+    if question.count:
+        found.append(_named(question, units, is_meant, nearest))
     found.append(np.flatnonzero(alive & np.isin(np.arange(len(alive)), question.also)))
     rows = distinct(np.concatenate(found).astype(np.int64))
     return Candidates(
@@ -110,15 +111,19 @@ def _held_by_any(store: Reader, forms: Iterable[str]) -> Mask:
     return held
 
 
-def _named(units: list[Mask], is_meant: Mask, count: int) -> NDArray[np.intp]:
-    """Return rows (n,) of images that are meant and hold most of the units, `count` at most; of
-    those that hold as many, the ones with the rarest."""
-    weights = [1 / max(int(np.count_nonzero(unit)), 1) for unit in units]
-    held = np.zeros(len(is_meant))
-    for unit, weight in zip(units, weights, strict=True):
-        held += unit * (1 + weight)
-    rows = np.flatnonzero(is_meant & (held > 0))
-    return rows[np.argsort(-held[rows], kind="stable")[:count]]
+def _named(
+    question: Question, units: list[Mask], is_meant: Mask, nearest: Nearest
+) -> NDArray[np.intp]:
+    """Return rows (n,) of the nearest of those images that are meant and hold a unit, or all."""
+    found = [np.empty(0, dtype=np.intp)]
+    groups = units if len(units) < 2 else [*units, np.logical_and.reduce(units)]
+    for group in groups:
+        holders = group & is_meant
+        if np.count_nonzero(holders) <= question.count:
+            found.append(np.flatnonzero(holders))
+        else:
+            found.append(nearest(question.middle, question.count, holders))
+    return np.concatenate(found)
 
 
 def _stacked(masks: Iterable[Mask], count: int) -> Mask:

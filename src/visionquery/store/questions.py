@@ -6,7 +6,7 @@ its candidates, where `Store` has a method for each of these things over all row
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ from visionquery.types import Matrix
 if TYPE_CHECKING:
     from visionquery.store.base import Scope
 
-__all__ = ["EVERYWHERE", "Candidates", "Question", "Units", "Where"]
+__all__ = ["EVERYWHERE", "Candidates", "Question", "Units", "Where", "united"]
 
 Units = tuple[tuple[str, ...], ...]
 """Units of a query's words; an image holds one when it holds any of its alternatives, each a phrase
@@ -48,9 +48,10 @@ class Question:
     """What is wanted.
 
     Candidates are, for each of the vectors `near`, (q, embed_dim), `count` images or more that are
-    likely to be its nearest of those that `where` means, and with them images that hold most of
-    `units`; for each of the `probes`, (p, embed_dim), the likely `best` of all images, wherever
-    they are; and of the rows `also` those that are images. Of each all that follows is to be told.
+    likely to be its nearest of those that `where` means, and with them those of the images that
+    hold `units`, one or all, that lie nearest to their `middle`; for each of the `probes`,
+    (p, embed_dim), the likely `best` of all images, wherever they are; and of the rows `also` those
+    that are images. Of each all that follows is to be told.
 
     A `count` of 0 wants nothing but the best and the rows `also`. What images of the answer lie
     near are the probes numbered `asked`, and the vectors `beside`, (b, embed_dim).
@@ -70,6 +71,12 @@ class Question:
     def near(self) -> Matrix:
         """What images of the answer lie near, (q, embed_dim)."""
         return np.vstack([self.probes[list(self.asked)], self.beside])
+
+    @property
+    def middle(self) -> Matrix:
+        """The one vector that most of the answer lies near, (1, embed_dim), none of a question
+        without any: of several their mean, which comes first beside them."""
+        return (self.beside if len(self.beside) else self.near)[:1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,3 +100,19 @@ class Candidates:
     sample: NDArray[np.float32]
     images: int
     complete: bool = field(default=False)
+
+
+def united(found: Candidates, others: Candidates) -> Candidates:
+    """Return candidates and others, of a question that differs in where it looks alone; meant is
+    what is meant by either."""
+    rows, first = np.unique(np.concatenate([found.rows, others.rows]), return_index=True)
+    both = np.isin(rows, found.rows[found.meant]) | np.isin(rows, others.rows[others.meant])
+    return replace(
+        found,
+        rows=rows,
+        meant=both,
+        cosines=np.hstack([found.cosines, others.cosines])[:, first],
+        measures=np.concatenate([found.measures, others.measures])[first],
+        passes=np.hstack([found.passes, others.passes])[:, first],
+        holds=np.hstack([found.holds, others.holds])[:, first],
+    )

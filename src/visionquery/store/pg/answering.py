@@ -17,7 +17,7 @@ from visionquery.store.entries import checked_probes
 from visionquery.store.kernels import cosines
 from visionquery.store.meaning import COMPARED_ALL
 from visionquery.store.pg import conditions
-from visionquery.store.pg.adapting import ask, half_matrix_of, sent_rows, sent_vector
+from visionquery.store.pg.adapting import Rows, ask, half_matrix_of, sent_rows, sent_vector
 from visionquery.store.pg.conditions import EVERY, Condition, both, either
 from visionquery.store.pg.nearest import look_further, nearest_rows
 from visionquery.store.pg.opened import Snapshot
@@ -105,7 +105,8 @@ def answer(
         tuple(either(holding(form, roots) for form in forms) for forms in units),
         tuple([number for form in forms for number in roots_named(form, roots)] for forms in units),
     )
-    found, complete = _found(snapshot, asked)
+    holders = _holders(snapshot, asked)
+    found, complete = _found(snapshot, asked, holders)
     found.sort(order="row")
     if sample is None or not sample.holds_for(snapshot):
         sample = _sampled(snapshot)
@@ -118,7 +119,7 @@ def answer(
         measures=found["measures"].astype(np.float32),
         passes=flags[1:first_unit],
         holds=flags[first_unit:],
-        holders=_holders(snapshot, asked),
+        holders=holders,
         sample=cosines(probes, [sample.vectors], len(sample.vectors)),
         images=snapshot.state.images,
         complete=complete,
@@ -126,7 +127,9 @@ def answer(
     return candidates, sample
 
 
-def _found(snapshot: Snapshot, asked: _Asked) -> tuple[NDArray[Any], bool]:
+def _found(
+    snapshot: Snapshot, asked: _Asked, holders: Rows
+) -> tuple[NDArray[Any], bool]:
     """Return what is told of the candidates, and whether they are all that is meant."""
     count, images = asked.question.count, snapshot.state.images
     if not count:
@@ -137,7 +140,7 @@ def _found(snapshot: Snapshot, asked: _Asked) -> tuple[NDArray[Any], bool]:
         if len(every) <= COMPARED_ALL:
             others = _details(snapshot, asked, [_also(asked), *_best(snapshot, asked)])
             return _with(every, others), True
-    named = [_also(asked), *_named(snapshot, asked)]
+    named = [_also(asked), *_named(snapshot, asked, holders)]
     if share >= _OFTEN:
         # The best of all images are on the way to those that are meant: one walk finds both.
         found = _details(snapshot, asked, [*named, *_wide(snapshot, asked, share)])
@@ -206,27 +209,37 @@ def _nearest(
     ]
 
 
-def _named(snapshot: Snapshot, asked: _Asked) -> list[Condition]:
+def _named(snapshot: Snapshot, asked: _Asked, holders: Rows) -> list[Condition]:
     """Return statements for the rows of images that are meant and hold all units, all but one, or
-    one: `count` of each."""
-    units = [_held(forms) for forms in asked.units]
-    groups: list[tuple[Condition, ...]] = [(unit,) for unit in units]
-    if len(units) > 1:
-        groups.append(tuple(units))
-    if len(units) > 2:
-        groups += [(*units[:i], *units[i + 1 :]) for i in range(len(units))]
+    one: of each the nearest."""
+    every = range(len(asked.units))
+    groups: list[tuple[int, ...]] = [(number,) for number in every]
+    if len(every) > 1:
+        groups.append(tuple(every))
+    if len(every) > 2:
+        groups += [tuple(number for number in every if number != left) for left in every]
     sources = []
     for group in groups:
-        test = group[0]
-        for unit in group[1:]:
-            test = both(test, unit)
-        sources.append(("words AS w", test))
-    sources += [
-        ("files AS w", Condition("w.root_id = ANY(%s) AND w.row IS NOT NULL", (below,)))
+        test = EVERY
+        for number in group:
+            test = both(test, _held(asked.units[number]))
+        about = min(int(holders[number]) for number in group)
+        if about > _COUNTED:
+            inside = Condition(
+                f"EXISTS (SELECT FROM words AS w WHERE w.row = i.row AND {test.text})", test.values
+            )
+            among = both(asked.meant, inside)
+            sources += _nearest(snapshot, asked.question.middle, among, asked.question.count)
+        elif about:
+            sources.append(_of_those_meant(snapshot, asked, "words AS w", test))
+    return sources + [
+        _of_those_meant(
+            snapshot, asked, "files AS w",
+            Condition("w.root_id = ANY(%s) AND w.row IS NOT NULL", (below,)),
+        )
         for below in asked.roots
         if below
-    ]
-    return [_of_those_meant(snapshot, asked, *source) for source in sources]
+    ]  # fmt: skip
 
 
 def _held(forms: Iterable[str]) -> Condition:
@@ -237,15 +250,15 @@ def _held(forms: Iterable[str]) -> Condition:
 def _of_those_meant(
     snapshot: Snapshot, asked: _Asked, source: str, test: Condition
 ) -> Condition:
-    """Return the statement for `count` rows of a source `w` of rows, which pass a test there and
-    are meant."""
-    limit = f"LIMIT {asked.question.count}"
-    if asked.meant == EVERY:
-        return Condition(f"(SELECT w.row FROM {source} WHERE {test.text} {limit})", test.values)
+    """Return the statement for the nearest rows, `count` of them, of a source `w` of rows, of which
+    some pass a test there and are meant."""
+    middle = asked.question.middle
+    order = "ORDER BY i.vector <#> %s" if len(middle) else ""
     return Condition(
-        f"(SELECT w.row FROM {source} JOIN {snapshot.state.table} AS i ON i.row = w.row "
-        f"WHERE {test.text} AND {asked.meant.text} {limit})",
-        (*test.values, *asked.meant.values),
+        f"(SELECT i.row FROM (SELECT w.row FROM {source} WHERE {test.text} "
+        f"LIMIT {_COUNTED + 1}) AS w JOIN {snapshot.state.table} AS i ON i.row = w.row "
+        f"WHERE {asked.meant.text} {order} LIMIT {asked.question.count})",
+        (*test.values, *asked.meant.values, *(sent_vector(each) for each in middle)),
     )
 
 
