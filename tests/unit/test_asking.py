@@ -293,7 +293,7 @@ def test_an_answer_says_which_of_a_files_images_it_is(ask, why, store, tmp_path)
         store.write([], [FileRecord(root, archive.name, 1, 1, None, None, members)])
     fragments = {str(film): "t=2", str(archive): "member=dogs/a.jpg"}
     for place, fragment in ((film, "t=2"), (archive, "member=dogs/a.jpg")):
-        hit = ask("dog", within=[place], limit=1).hits[0]
+        hit = ask("dog", within=[str(place)], limit=1).hits[0]
         assert (hit.path, hit.fragment, hit.fragments) == (str(place), fragment, fragments)
     assert known_image(store, "a1").fragments == why("a1", "dog").hit.fragments == fragments
     assert ask("path:dogs/a.jpg").hits[0].image_id == "a1"

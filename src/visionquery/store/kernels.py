@@ -63,7 +63,13 @@ def cosines(probes: Matrix, blocks: Iterable[Matrix], row_count: int) -> NDArray
 
 
 def row_products(probes: Matrix, block: Matrix, scores: NDArray[np.float32]) -> None:
-    """Write the products (p, n) of probes (p, d) with float32 rows (n, d) into `scores`."""
+    """Write the products (p, n) of probes (p, d) with float32 rows (n, d) into `scores`. Of damaged
+    rows, which hold any bits, nobody is warned: the doctor finds them."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        _row_products(probes, block, scores)
+
+
+def _row_products(probes: Matrix, block: Matrix, scores: NDArray[np.float32]) -> None:
     if len(probes) > _FEW_PROBES:
         np.matmul(probes, block.T, out=scores)
         return
