@@ -121,8 +121,8 @@ def test_the_settings_may_name_the_new_model(vq, second_model, monkeypatch):
 
 def test_wrong_input(vq, second_model, pictures, tmp_path):
     wrong = [
-        (2, "leave the paths, --ocr and --on out", ("index", pictures, "--reencode", "--model", second_model)),
-        (2, "leave the paths, --ocr and --on out", ("index", "--reencode", "--moved-from", tmp_path)),
+        (2, "leave the paths, --ocr", ("index", pictures, "--reencode", "--model", second_model)),
+        (2, "leave the paths, --ocr", ("index", "--reencode", "--moved-from", tmp_path)),
         (2, "--model NAME", ("index", "--reencode")),
         (2, "Name the folders", ("index",)),
         (3, "Known models", ("index", "--reencode", "--model", "no-such-model")),

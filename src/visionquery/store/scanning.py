@@ -35,9 +35,10 @@ _USUAL = 6.0
 _PLANES = 4
 """Bits that a number of the probe has when it meets signs; more help no further."""
 
-_GUESSED_PER_WANTED = 24
+_LEAST_GUESSED = 2400
+_GUESSED_PER_WANTED = 4
 _LEAST_SHARE_GUESSED = 1 / 1000
-"""How many rows are read as bytes for one that is wanted, and what share of all at least: beyond
+"""How many rows are read as bytes at least, for one that is wanted, and what share of all: beyond
 these, signs put no image off its place (`benchmarks/large.py`)."""
 
 
@@ -149,7 +150,7 @@ def _close(
     if not len(among):
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.float32)
     signed = scanned.signed
-    wanted = max(count * _GUESSED_PER_WANTED, int(signed * _LEAST_SHARE_GUESSED))
+    wanted = max(_LEAST_GUESSED, count * _GUESSED_PER_WANTED, int(signed * _LEAST_SHARE_GUESSED))
     rows = largest(_guesses(scanned, probe), wanted, among=among)
     return rows, estimates_of(scanned, probe[None], rows).cosines[0]
 
