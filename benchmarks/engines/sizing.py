@@ -94,7 +94,7 @@ def table(found: Constants) -> str:
         ("of that its codes, which every exact search reads", f"{found.codes:,.0f} bytes"),
         ("PostgreSQL: tables and their indexes", f"{found.tables:,.0f} bytes"),
         ("PostgreSQL: index of vectors (HNSW, halfvec)", f"{found.index:,.0f} bytes"),
-        ("`copy` into PostgreSQL, compared, without the index", _speed(found.loaded_per_second)),
+        ("`copy` into PostgreSQL, compared, less the index", _speed(found.loaded_per_second)),
         ("making the index, two cores", _speed(found.indexed_per_second)),
         ("an answer of 20 through the index", f"{found.answer_ms:.1f} ms"),
     ]
