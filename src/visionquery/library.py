@@ -293,7 +293,7 @@ class Library:
         `min_confidence` (0..1) is where relevance ends; None is the default, 0 shows everything.
         `sort` by "date" (newest first) or "path" orders what is relevant; None is "relevance",
         for a query of filters alone "date". `explain` gives every hit its parts. `exact` tells
-        whether every image is compared; None is that it is up to a million. `pictures` are
+        whether every image is compared; None is where the store can. `pictures` are
         contents of picture files that terms `image:NAME` mean, decoded within `limits`.
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """

@@ -72,7 +72,7 @@ ExactFlag = Annotated[
     typer.Option(
         "--exact/--approximate",
         help="Compare every picture, or pass over what is unlikely to be among the best (default: "
-        "every picture, up to a million of them).",
+        "every picture, up to a million of them, 20,000 in an engine).",
         show_default=False,
     ),
 ]

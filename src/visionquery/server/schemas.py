@@ -67,7 +67,7 @@ class PageRequest(_Shape):
         None, ge=0, le=1, description="Where relevance ends; left out, the default."
     )
     exact: bool | None = Field(
-        None, description="Compare every image; left out, up to a million of them."
+        None, description="Compare every image; left out, up to a million, 20,000 in an engine."
     )
     within: list[str] = Field(
         [], max_length=50, description="Indexed folders or files to answer from; all if none."
