@@ -1,6 +1,6 @@
 """Do engines answer as a library in a folder does?
 
-    python -m benchmarks.engines.congruence [postgresql] [qdrant] [--made 200000]
+    python -m benchmarks.engines.congruence [postgresql] [qdrant] [--real 30000] [--made 200000]
 
 Every kind of query is asked of 30,000 real vectors, of which one in eleven was removed again, and
 of 200,000 made ones (Qdrant, here in its client's local mode, of real ones only). Where every image
@@ -64,6 +64,7 @@ def main() -> None:
     """Compare, print and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engines", nargs="*", default=["postgresql", "qdrant"])
+    parser.add_argument("--real", type=int, default=30_000)
     parser.add_argument("--made", type=int, default=200_000)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
@@ -71,15 +72,15 @@ def main() -> None:
         folder = options.folder or Path(temporary)
         for engine in options.engines:
             with running(engine) as address:
-                _of_real(folder, engine, address("real"))
+                _of_real(folder, engine, address("real"), options.real)
                 if engine == "postgresql":
                     _of_made(folder, engine, address("made"), options.made)
     finish()
 
 
-def _of_real(folder: Path, engine: str, address: str) -> None:
+def _of_real(folder: Path, engine: str, address: str, count: int) -> None:
     model = encoder()
-    with closing(real(folder / "real")) as local:
+    with closing(real(folder / f"real-{count}", count)) as local:
         _take_out(local)
         copy_library(local.location, address)
         _compare_by_float32(local)

@@ -1,6 +1,6 @@
 """A library of real vectors, with words and facts, that engines are measured with.
 
-It has 30,000 of the vectors that `lit-tiny` gave the photographs of the shared training
+It has some of the 38,138 vectors that `lit-tiny` gave the photographs of the shared training
 material; a third of them have captions, which are keywords here.
 """
 
@@ -24,7 +24,6 @@ from visionquery.types import Facts, Matrix
 
 __all__ = ["encoder", "library_of", "made_image_id", "real"]
 
-REAL = 30_000
 _BATCH = 5_000
 _CAMERAS = ("Sony A7", "Canon EOS R5", "Apple iPhone 14", None)
 _PLACES = ((48.86, 2.35), (52.52, 13.40), (35.68, 139.69), (None, None))
@@ -35,23 +34,23 @@ def encoder() -> Encoder:
     return load_encoder(resolve(LIT_TINY))
 
 
-def real(folder: Path) -> Store:
-    """Return the open library of 30,000 real vectors in a folder; one that is there is taken."""
+def real(folder: Path, count: int) -> Store:
+    """Return the open library of so many real vectors in a folder; one that is there is taken."""
     if folder.exists():
         return open_local(folder)
     model = encoder()
     store = create_local(folder, model.identity)
-    vectors, captions = _material()
+    vectors, captions = _material(count)
     with store.writing():
         roots = [store.add_root(place).root_id for place in ("/photos", "/work/clients")]
-        for start in range(0, REAL, _BATCH):
-            numbers = range(start, min(start + _BATCH, REAL))
+        for start in range(0, count, _BATCH):
+            numbers = range(start, min(start + _BATCH, count))
             ids = [(i, made_image_id(i)) for i in numbers]
             store.write(
                 [NewImage(image_id, vectors[i], _facts(i, captions[i])) for i, image_id in ids],
                 [FileRecord(roots[i % 3 == 0], _path(i), 1000, i, image_id) for i, image_id in ids],
             )
-        store.write_texts({row: f"EXIT {row}" if row % 2 else "" for row in range(0, REAL, 50)})
+        store.write_texts({row: f"EXIT {row}" if row % 2 else "" for row in range(0, count, 50)})
         refresh_background(store, model)
     return store
 
@@ -67,14 +66,14 @@ def made_image_id(number: int) -> str:
     return content.image_id(str(number).encode())
 
 
-def _material() -> tuple[Matrix, list[str]]:
+def _material(count: int) -> tuple[Matrix, list[str]]:
     folder = SHARED / "pocket-train"
-    vectors = np.load(folder / "targets.npy")[:REAL].astype(np.float32)
+    vectors = np.load(folder / "targets.npy")[:count].astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     lines = (folder / "captions.jsonl").read_text("utf-8").splitlines()
     captions = {entry["id"]: entry["captions"][0] for entry in map(json.loads, lines)}
     index = map(json.loads, (folder / "index.jsonl").read_text("utf-8").splitlines())
-    return vectors, [captions.get(one["id"], "") for one in index][:REAL]
+    return vectors, [captions.get(one["id"], "") for one in index][:count]
 
 
 def _facts(number: int, caption: str) -> Facts:
