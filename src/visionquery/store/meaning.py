@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
-from visionquery.store.base import Order, Reader
+from visionquery.store.base import Estimates, Order, Reader, Span
 from visionquery.store.questions import Candidates, Question, Where
 from visionquery.store.rows import distinct
 from visionquery.types import Matrix
 
-__all__ = ["COMPARED_ALL", "candidates", "meant", "page_of"]
+__all__ = ["COMPARED_ALL", "candidates", "meant", "page_of", "true_estimates"]
 
 Mask = NDArray[np.bool_]
 
@@ -37,6 +37,18 @@ def meant(store: Reader, where: Where) -> Mask:
         mask = mask.copy()
         mask[list(store.rows_of([where.without]).values())] = False
     return mask
+
+
+def true_estimates(
+    store: Reader,
+    probes: Matrix,
+    spans: Sequence[Span] | None,
+    rows: NDArray[np.intp] | None,
+) -> Estimates:
+    """Return the estimates of a store that has nothing faster than the cosines themselves."""
+    if spans is not None:
+        rows = np.concatenate([np.empty(0, dtype=np.intp), *(np.arange(*span) for span in spans)])
+    return Estimates(store.scores(probes, rows))
 
 
 def candidates(

@@ -30,7 +30,7 @@ from visionquery.store.base import (
 from visionquery.store.derived import facets_of, order_of
 from visionquery.store.fragments import compared, images_of
 from visionquery.store.kernels import cosines
-from visionquery.store.meaning import candidates, page_of
+from visionquery.store.meaning import candidates, page_of, true_estimates
 from visionquery.store.memory_next import Next
 from visionquery.store.memory_places import MemoryPlaces, Seen
 from visionquery.store.places import locate, normal, packed
@@ -141,9 +141,7 @@ class MemoryReader:
         rows: NDArray[np.intp] | None = None,
     ) -> Estimates:
         """Return the cosines, (p, n), of probes (p, embed_dim) with the rows asked for."""
-        if spans is not None:
-            rows = np.concatenate([np.arange(*span) for span in spans])
-        return Estimates(self.scores(probes, rows))
+        return true_estimates(self, probes, spans, rows)
 
     def candidates(self, question: Question) -> Candidates:
         """Return the images that are worth comparing for a question: the very nearest."""

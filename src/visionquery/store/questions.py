@@ -75,7 +75,7 @@ class Question:
     @property
     def middle(self) -> Matrix:
         """The one vector that most of the answer lies near, (1, embed_dim), none of a question
-        without any: of several their mean, which comes first beside them."""
+        without any: the first of those beside, a mean, or else what alone is asked for."""
         return (self.beside if len(self.beside) else self.near)[:1]
 
 

@@ -38,6 +38,9 @@ nearest behind one that lets 4 in 100 through, 82 in 100 are among the first 20,
 _OFTEN = 0.15
 """Share of the images from which on those that are meant are found on the way."""
 
+_MOST_WIDE = 400
+"""Images that are looked for on such a walk, at most."""
+
 _SAMPLED = 2_048
 
 _COUNTED = 2_000
@@ -141,7 +144,7 @@ def _found(
             others = _details(snapshot, asked, [_also(asked), *_best(snapshot, asked)])
             return _with(every, others), True
     named = [_also(asked), *_named(snapshot, asked, holders)]
-    if share >= _OFTEN:
+    if asked.meant == EVERY or (share >= _OFTEN and count <= _MOST_WIDE * share):
         # The best of all images are on the way to those that are meant: one walk finds both.
         found = _details(snapshot, asked, [*named, *_wide(snapshot, asked, share)])
         if asked.meant == EVERY or np.count_nonzero(found["flags"][:, 0]) >= count:

@@ -24,6 +24,7 @@ from visionquery.store.base import (
 )
 from visionquery.store.derived import Kept
 from visionquery.store.entries import checked_probes, checked_rows
+from visionquery.store.meaning import true_estimates
 from visionquery.store.pg import (
     answering,
     browsing,
@@ -122,11 +123,16 @@ class PostgresReader:
         with self._open.rows() as snapshot:
             asked = checked_probes(probes, self.model.embed_dim)
             wanted = None if rows is None else checked_rows(rows, snapshot.state.rows)
-            found = np.zeros((len(asked), snapshot.state.rows), dtype=np.float32)
-            if len(asked):
+            every = np.arange(snapshot.state.rows) if wanted is None else wanted
+            found = np.zeros((len(asked), len(every)), dtype=np.float32)
+            if len(asked) and len(every):
                 there, cosines = _cosines(snapshot, asked, wanted)
-                found[:, there] = cosines
-            return found if wanted is None else found[:, wanted]
+                rising = np.argsort(there)
+                places = np.searchsorted(there, every, sorter=rising)
+                is_there = places < len(there)
+                is_there[is_there] = there[rising[places[is_there]]] == every[is_there]
+                found[:, is_there] = cosines[:, rising[places[is_there]]]
+            return found
 
     def estimates(
         self,
@@ -136,9 +142,7 @@ class PostgresReader:
         rows: NDArray[np.intp] | None = None,
     ) -> Estimates:
         """Return the cosines, (p, n), of probes (p, embed_dim) with the rows asked for."""
-        if spans is not None:
-            rows = np.concatenate([np.arange(*span) for span in spans])
-        return Estimates(self.scores(probes, rows))
+        return true_estimates(self, probes, spans, rows)
 
     def candidates(self, question: Question) -> Candidates:
         """Return the images that are worth comparing for a question.

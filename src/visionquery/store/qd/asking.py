@@ -68,7 +68,7 @@ def candidates(opened: Opened, question: Question, sampled: Sampled) -> Candidat
     units = [any_of([known.of_phrase(form) for form in forms]) for forms in phrases]
     holders = [_count(opened, state, unit) for unit in units]
     found, complete = _found(opened, state, question, meant)
-    found |= _named(opened, meant, units, holders, question.count)
+    found |= _named(opened, meant, units, question)
     tests = [filter_test(each, state.roots) for each in question.filters]
     fields = meant.fields | {"measures"} | {field for _, field in tests}
     if units:
@@ -136,19 +136,18 @@ def _nearest_meant(
 
 
 def _named(
-    opened: Opened, meant: Meant, units: Sequence[Condition], holders: Sequence[int], count: int
+    opened: Opened, meant: Meant, units: Sequence[Condition], question: Question
 ) -> set[int]:
-    """Return rows of images that are meant and hold most of the units: all of them, or else those
-    that few hold, `count` at most for each."""
-    rarest = sorted(range(len(units)), key=holders.__getitem__)
-    looked_for = [every(units)] if len(units) > 1 else []
-    looked_for += [units[number] for number in rarest]
+    """Return rows of the nearest of those images that are meant and hold a unit, or all."""
+    if not (question.count and len(question.middle)):
+        return set()
+    groups = [*units, every(units)] if len(units) > 1 else units
     found: set[int] = set()
-    for condition in looked_for:
-        if len(found) < count:
-            where = every([condition, meant.over])
-            points = opened.engine.scroll(opened.vectors, where, fields=False, limit=count)
-            found |= {point.key for point in points}
+    for group in groups:
+        where = every([group, meant.over])
+        found |= set(
+            *opened.engine.nearest(opened.vectors, question.middle, question.count, where)
+        )
     return found
 
 

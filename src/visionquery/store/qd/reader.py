@@ -22,6 +22,7 @@ from visionquery.store.base import (
 )
 from visionquery.store.derived import facets_of, order_of
 from visionquery.store.entries import checked_probes, checked_rows
+from visionquery.store.meaning import true_estimates
 from visionquery.store.places import locate, normal, packed
 from visionquery.store.qd import asking, vectors
 from visionquery.store.qd.changes import note_key, vectors_name
@@ -150,9 +151,7 @@ class QdrantReader:
         rows: NDArray[np.intp] | None = None,
     ) -> Estimates:
         """Return the cosines, (p, n), of probes (p, embed_dim) with the rows asked for."""
-        if spans is not None:
-            rows = np.concatenate([np.arange(*span) for span in spans])
-        return Estimates(self.scores(probes, rows))
+        return true_estimates(self, probes, spans, rows)
 
     def candidates(self, question: Question) -> Candidates:
         """Return the images that are worth comparing for a question, as HNSW finds them."""
