@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING
 
 from visionquery.present.explanations import left_out_by
-from visionquery.query.ast import Node
+from visionquery.query.ast import Box, Node
 from visionquery.query.document import as_document
 from visionquery.query.wording import unparse
 from visionquery.search.result import Explanation, Hit, Part, Response
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from visionquery.evaluation import Evaluation
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.reencode import ReencodeReport
+    from visionquery.indexing.regions import RegionsReport
     from visionquery.indexing.report import IndexReport, Skipped
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.quantize import Quantized, QuantizedTower
@@ -29,6 +30,7 @@ __all__ = [
     "quantized_document",
     "query_document",
     "reencode_document",
+    "regions_document",
     "render",
     "search_document",
     "skipped_documents",
@@ -95,6 +97,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "width": hit.width,
         "height": hit.height,
         "taken_at": hit.taken_at,
+        "box": None if hit.box is None else _sides(hit.box),
     }
     if hit.parts:
         document["parts"] = [_part(part) for part in hit.parts]
@@ -109,7 +112,13 @@ def _part(part: Part) -> dict[str, object]:
         "confidence": round(part.confidence, 4),
         "score": None if part.score is None else round(part.score, 5),
         "words": list(part.words),
+        "box": None if part.box is None else _sides(part.box),
     }
+
+
+def _sides(box: Box) -> list[float]:
+    """Return left, top, width and height of a part of an image, in percent."""
+    return [round(side, 2) for side in astuple(box)]
 
 
 def query_document(query: str, node: Node) -> dict[str, object]:
@@ -146,6 +155,21 @@ def texts_document(report: OcrReport) -> dict[str, object]:
     return {
         "read": report.read,
         "with_text": report.with_text,
+        "left": report.left,
+        "images": report.images,
+        "skipped": skipped_documents(report.skipped),
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.images_per_second, 2),
+        "notes": list(report.notes),
+    }
+
+
+def regions_document(report: RegionsReport) -> dict[str, object]:
+    """Return `{"viewed", "regions", "left", "images", "skipped", "seconds", "images_per_second",
+    "notes"}`."""
+    return {
+        "viewed": report.viewed,
+        "regions": report.regions,
         "left": report.left,
         "images": report.images,
         "skipped": skipped_documents(report.skipped),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import InputError, ModelMismatchError
+from visionquery.query.ast import Box
 from visionquery.query.plan import Plan
 from visionquery.search.calibrate import confidence, log_odds_of
 from visionquery.search.candidates import (
@@ -20,7 +21,7 @@ from visionquery.search.candidates import (
     look_at,
     narrowed,
 )
-from visionquery.search.judging import Judged, judged, ranked
+from visionquery.search.judging import Judged, judged, probes_asked, ranked
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -198,7 +199,7 @@ def _sorted_page(
         order = store.ordered(by, places=places)
         page = order[is_relevant[order]][offset : offset + limit]
         rows = np.sort(page)
-        shown = judged(found.known, rows, store.scores(found.known.plan.vectors, rows))
+        shown = judged(found.known, rows, found.known.cosines(store, rows))
     found_at = np.searchsorted(shown.rows, page).tolist()
     return shown, list(zip(found_at, store.records(page.tolist()), strict=True))
 
@@ -256,6 +257,17 @@ def _hits(
             taken_at=record.facts.taken_at,
             parts=explained[i],
             fragments=record.fragments,
+            box=_box(shown, record.row),
         )
         for i, (place, record) in enumerate(page)
     ]
+
+
+def _box(shown: Judged, row: int) -> Box | None:
+    """Return the part of an image that what is asked for is met by, the first where it is met by
+    several, None where it is the whole."""
+    known = shown.evidence.known
+    if known.lifted is None:
+        return None
+    boxes = (known.box(probe, row) for probe in sorted(probes_asked(known.plan.expression)))
+    return next((box for box in boxes if box is not None), None)

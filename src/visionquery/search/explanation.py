@@ -55,6 +55,7 @@ def _of_probe(
             confidence=float(sure[i]),
             score=float(cosines[i]),
             words=tuple(forms[0] for forms, masks in held if any(mask[row] for mask in masks)),
+            box=evidence.known.box(leaf.index, row),
         )
         for i, row in enumerate(rows)
     ]

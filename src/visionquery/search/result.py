@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from visionquery.query.ast import Box
 from visionquery.store.derived import place_that_counts
 
 __all__ = [
@@ -33,7 +34,8 @@ class Part:
     `text` is the part as query text, `kind` what it is. `confidence`, 0..1, says how sure it is
     that the image shows the part, 1 or 0 for a filter; of a part that is `excluded` little is
     wanted. `score` is the cosine, None for a filter. `words` are the words of the part that stand
-    in the image's names, caption, keywords or text.
+    in the image's names, caption, keywords or text. `box` is where in the image it was found, None
+    where it is the whole.
     """
 
     text: str
@@ -42,6 +44,7 @@ class Part:
     confidence: float
     score: float | None = None
     words: tuple[str, ...] = ()
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class Hit:
     cosine of the probes that are asked for, where there are several), None where no vector was
     compared; `confidence` is 0..1. `path` is the first of `paths`, all absolute; `width` and
     `height` are pixels; `taken_at` is ISO 8601. `parts` explain it, where that was asked for.
-    `fragments` says, of those paths whose file holds several images, which one it is.
+    `fragments` says, of those paths whose file holds several images, which one it is. `box` is the
+    part of the image that what is asked for was found in, None where the whole says more.
     """
 
     rank: int
@@ -66,6 +70,7 @@ class Hit:
     taken_at: str | None
     parts: tuple[Part, ...] = ()
     fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
+    box: Box | None = None
 
     @property
     def fragment(self) -> str:

@@ -88,6 +88,13 @@ class SearchRequest(PageRequest):
     explain: bool = Field(False, description="Give every hit its parts.")
 
 
+_BOX = Field(
+    description="Where in the image it was found: left, top, width and height in percent; null "
+    "where it is the whole.",
+    examples=[[50.0, 0.0, 50.0, 50.0]],
+)
+
+
 class PartShape(_Shape):
     """What one part of a query has to do with an image."""
 
@@ -97,6 +104,7 @@ class PartShape(_Shape):
     confidence: float = Field(ge=0, le=1)
     score: float | None = Field(description="Cosine; null for a filter.")
     words: list[str] = Field(description="Words of the part in the image's names and texts.")
+    box: tuple[float, float, float, float] | None = _BOX
 
 
 class HitShape(_Shape):
@@ -118,6 +126,7 @@ class HitShape(_Shape):
     width: int = Field(description="Pixels as a person sees the picture.", examples=[4032])
     height: int = Field(examples=[3024])
     taken_at: str | None = Field(description="ISO 8601.", examples=["2024-07-14T18:22:05"])
+    box: tuple[float, float, float, float] | None = _BOX
     parts: list[PartShape] = Field(description="Filled when `explain` was asked for.")
 
 
