@@ -65,7 +65,7 @@ def _small_things(
     boxes = _make_scenes(names, other, folder / "scenes")
     with Library.open(folder / "small.vq", model=model, create=True) as library:
         before = _added(library, folder / "scenes", "small scenes, 0.64 MP")
-        places = _places(library, folder / "scenes", count)
+        places = _places(folder / "scenes", count)
         plain = _precisions(library, photos, other, places)
         _add_regions(library, before)
         parts = _precisions(library, photos, other, places)
@@ -108,7 +108,7 @@ def _precisions(
     return found
 
 
-def _places(library: Library, folder: Path, count: int) -> dict[str, int]:
+def _places(folder: Path, count: int) -> dict[str, int]:
     return {str(folder / f"{number:04}.jpg"): number for number in range(count)}
 
 
@@ -136,7 +136,8 @@ def _print_boxes(
             left, top, right, bottom = 100 * boxes[number]
             on += left <= x <= right and top <= y <= bottom
             seen += 1
-    print(f"  boxes whose middle lies on the small thing: {100 * on / max(seen, 1):.0f} % of {seen}")
+    share = 100 * on / max(seen, 1)
+    print(f"  boxes whose middle lies on the small thing: {share:.0f} % of {seen}")
 
 
 def _ordinary(photos: Photos, names: Sequence[Path], folder: Path, model: str) -> None:

@@ -41,9 +41,9 @@ Cosines = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lifted:
-    """Cosines (p, n) of probes with all images, as wholes and as their best parts, and which region,
-    (p, n), says more than the whole, -1 where none does. There are `views` of an image, itself
-    included, in the mean."""
+    """Cosines (p, n) of probes with all images, as wholes and as their best parts, and which
+    region, (p, n), says more than the whole, -1 where none does. There are `views` of an image,
+    itself included, in the mean."""
 
     cosines: Cosines
     regions: NDArray[np.intp]
@@ -69,7 +69,7 @@ def lifted(
     best, which = _best_parts(regions, vectors[asked], whole.shape[1])
     found = np.full(whole.shape, -1, dtype=np.intp)
     cosines = whole.copy()
-    for place, part, region in zip(np.flatnonzero(asked), best, which, strict=True):
+    for place, part, region in zip(np.flatnonzero(asked).tolist(), best, which, strict=True):
         has = region >= 0
         (usual, spread), (part_usual, part_spread) = _scale(whole[place]), _scale(part[has])
         few = len(probes[place].phrases) <= _FEW_WORDS

@@ -8,6 +8,7 @@ another store or another model may go without them.
 import json
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,14 +17,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visionquery.errors import StoreError
 from visionquery.store import catalog
 from visionquery.store.kernels import quantized
 from visionquery.store.regions import ImageRegions, Regions, products
 from visionquery.store.vectors import Segments
 
-__all__ = ["NOTE", "Known", "RegionFiles", "known_regions", "move_regions", "set_known"]
+__all__ = [
+    "Known",
+    "RegionFiles",
+    "check_regions",
+    "known_regions",
+    "move_regions",
+    "set_known",
+]
 
-NOTE = "regions"
+_NOTE = "regions"
 """The note that counts the regions of the generation in use."""
 
 _ROWS_AT_ONCE = 16_384
@@ -47,7 +56,8 @@ class RegionFiles:
         self.codes = Segments(folder, embed_dim, dtype=_BYTES, ending=f"{edition}.region")
         self.numbers = Segments(folder, 2, dtype=_FLOATS, ending=f"{edition}.region-number")
         self.boxes = Segments(folder, 4, dtype=_FLOATS, ending=f"{edition}.region-box")
-        self.owners = Segments(folder, 1, dtype=_NUMBERS, ending=f"{edition}.region-owner")
+        # Beside each owner the checksum of the rest.
+        self.owners = Segments(folder, 2, dtype=_NUMBERS, ending=f"{edition}.region-owner")
 
     def files(self, rows: int) -> Iterator[tuple[Path, int]]:
         """Yield the files of the first `rows` regions, each with how many of its bytes they are."""
@@ -77,7 +87,8 @@ class RegionFiles:
         self.codes.append(start, codes)
         self.numbers.append(start, numbers)
         self.boxes.append(start, boxes)
-        self.owners.append(start, owners[:, None])
+        checksums = _checksums(codes, numbers, boxes)
+        self.owners.append(start, np.stack([owners, checksums], axis=1))
 
     def read(self, rows: int) -> Regions:
         """Return the first `rows` regions. Raises StoreError when the files are too short."""
@@ -113,7 +124,7 @@ class RegionFiles:
 def known_regions(connection: sqlite3.Connection, generation: int) -> Known:
     """Return what the catalog says of the regions of a generation: none, of a new edition, where it
     says nothing."""
-    text = catalog.note(connection, NOTE)
+    text = catalog.note(connection, _NOTE)
     noted = json.loads(text) if text else {}
     if noted.get("generation") != generation or not noted.get("rows"):
         return Known(0, time.time_ns())
@@ -123,7 +134,30 @@ def known_regions(connection: sqlite3.Connection, generation: int) -> Known:
 def set_known(connection: sqlite3.Connection, generation: int, now: Known) -> None:
     """Say how many regions a generation has, inside a transaction of the caller's."""
     note = {"generation": generation, "rows": now.rows, "edition": now.edition}
-    catalog.set_note(connection, NOTE, json.dumps(note))
+    catalog.set_note(connection, _NOTE, json.dumps(note))
+
+
+def check_regions(
+    connection: sqlite3.Connection, place: Path, embed_dim: int, generation: int, row_count: int
+) -> str | None:
+    """Return what is wrong with the regions of a generation of `row_count` rows, whose files lie in
+    a place; None for nothing."""
+    try:
+        known = known_regions(connection, generation)
+        files = RegionFiles(place, embed_dim, known.edition)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "the note of them makes no sense"
+    for start in range(0, known.rows, _ROWS_AT_ONCE):
+        places = np.arange(start, min(start + _ROWS_AT_ONCE, known.rows))
+        kinds = (files.codes, files.numbers, files.boxes, files.owners)
+        try:
+            codes, numbers, boxes, owners = (kind.take(places, known.rows) for kind in kinds)
+        except (OSError, StoreError):
+            return "their files are shorter than they should be"
+        is_right = owners[:, 1] == _checksums(codes, numbers, boxes)
+        if not (is_right & (owners[:, 0] >= 0) & (owners[:, 0] < row_count)).all():
+            return f"regions {start:,} to {places[-1]:,} are damaged"
+    return None
 
 
 def move_regions(
@@ -144,3 +178,13 @@ def move_regions(
         after.put(done, codes, numbers, boxes, new[stays])
         done += len(kept)
     return done
+
+
+def _checksums(
+    codes: NDArray[np.int8], numbers: NDArray[np.float32], boxes: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """Return the CRC-32, as signed numbers (n,), of what is kept of regions."""
+    kinds = (codes.astype(_BYTES), numbers.astype(_FLOATS), boxes.astype(_FLOATS))
+    rows = zip(*(map(bytes, kind) for kind in kinds), strict=True)
+    found = [zlib.crc32(b"".join(row)) for row in rows]
+    return np.array(found, dtype=np.uint32).view(np.int32)
