@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.encoder import Encoder
+    from visionquery.seeing import Heatmap
     from visionquery.store.backup import BackedUp
 
 __all__ = ["Library"]
@@ -58,8 +59,7 @@ class Library:
         threads: int = 0,
         open_again: Callable[[], Store] | None = None,
     ) -> None:
-        """Join a store with a way to get the encoder of a model, asked for at first need, and to
-        open the store once more."""
+        """Join a store with ways to get a model's encoder and to open the store once more."""
         self._store = store
         self._load_encoder, self._open_again = load_encoder, open_again
         self._threads = threads or os.cpu_count() or 1
@@ -225,20 +225,15 @@ class Library:
         )  # fmt: skip
 
     def remove(self, *paths: Place) -> "Removal":
-        """Forget folders or files; no picture is touched.
-
-        Raises InputError, before anything is changed, for a path of which nothing is known.
-        """
+        """Forget folders or files; no picture is touched. Raises InputError, before anything is
+        changed, for a path of which nothing is known."""
         places = given.places(self._store, paths)
         with self._store.writing():
             return forget(self._store, places)
 
     def move_root(self, old: Place, new: Place) -> None:
-        """Say that the folder `old`, indexed or in an indexed one, now lies at `new`; nothing
-        is encoded again.
-
-        Raises InputError when nothing of `old` is known or `new` is not there.
-        """
+        """Say that the folder `old`, indexed or in an indexed one, now lies at `new`; nothing is
+        encoded again. Raises InputError when nothing of `old` is known or `new` is not there."""
         (before,), after = given.places(self._store, old), given.place(new)
         with self._store.writing():
             move(self._store, before, after)
@@ -246,10 +241,10 @@ class Library:
     def compact(self) -> Compaction:
         """Give back the room of removed images, which keep their place on disk until then.
 
-        The library is written anew beside itself, and takes its place in one step: it needs about
-        as much free room as it takes, and whatever stops it leaves it as it was. Programs that
-        have it open elsewhere must open it again. Raises StoreError while the library is being
-        moved to another model, LibraryBusyError when another process is writing.
+        It is written anew beside itself, which needs as much free room as it takes, and replaced
+        in one step; whatever stops it leaves it as it was. Programs that have it open elsewhere
+        must open it again. Raises StoreError while it is being moved to another model,
+        LibraryBusyError when another process is writing.
         """
         from visionquery import filling
 
@@ -351,11 +346,17 @@ class Library:
             min_confidence=given.least(min_confidence), pictures=pictures, limits=limits,
         )  # fmt: skip
 
-    def image(self, image_id: str) -> KnownImage:
-        """Return what is known of the image with an id, which is given whole.
+    def heatmap(
+        self, image: Place, query: str | Node, *,
+        pictures: Mapping[str, bytes] = NO_PICTURES, limits: Limits = DEFAULT_LIMITS,
+    ) -> "Heatmap":  # fmt: skip
+        """Find where in an image a query is seen; asked, and raises, as `explain`."""
+        from visionquery import seeing
+        return seeing.heatmap(self._store, lambda: self.encoder, image, query, pictures, limits)
 
-        Raises ImageNotFoundError where there is none.
-        """
+    def image(self, image_id: str) -> KnownImage:
+        """Return what is known of the image with an id, which is given whole. Raises
+        ImageNotFoundError where there is none."""
         return known_image(self._store, image_id)
 
     def original(self, image_id: str) -> tuple[str, "Content"]:

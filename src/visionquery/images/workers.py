@@ -28,7 +28,7 @@ from visionquery.images.text import clean
 from visionquery.query.ast import Box
 from visionquery.types import Decoded, Facts
 
-__all__ = ["close", "decode", "decode_part", "list_parts", "most_bytes"]
+__all__ = ["close", "cut", "decode", "decode_part", "list_parts", "most_bytes"]
 
 _PROCESS_BYTES = (120 + 64 + 256) * 2**20
 """What a decoding process holds at most besides twice what its pixels need: itself, what it
@@ -98,7 +98,12 @@ def decode_part(
     (pixels, >= 1). Raises as `decode` does.
     """
     least = ceil(min_side * 100 / min(box.width, box.height))
-    whole = decode(content, min_side=least, limits=limits)
+    return cut(decode(content, min_side=least, limits=limits), box)
+
+
+def cut(whole: Decoded, box: Box) -> Decoded:
+    """Return a part of a decoded picture, at least one pixel of it; its facts tell the part's own
+    size."""
     height, width = whole.pixels.shape[:2]
     left, right = _span(box.left, box.width, width)
     top, bottom = _span(box.top, box.height, height)
