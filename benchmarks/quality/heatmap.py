@@ -178,7 +178,9 @@ def _encoded(pictures: Sequence[Decoded], encoder: Encoder) -> Matrix:
 
 def worded(photos: Photos, encoder: Encoder, seen: Sequence[Seen]) -> Words:
     """Encode what is asked for, and measure what is usual; the other images are the scenes."""
-    bank = encode_bank(MemoryStore(encoder.identity), encoder)
+    store = MemoryStore(encoder.identity)
+    with store.writing():
+        bank = encode_bank(store, encoder)
     others = np.concatenate([one.whole for one in seen])
     middle = bank.mean(axis=0)
     texts = [*THINGS, *photos.absent]
