@@ -40,6 +40,7 @@ __all__ = [
     "known_image",
     "original",
     "picture_id",
+    "planned",
 ]
 
 
@@ -88,7 +89,7 @@ def answer(
     with store.reading():
         _check_texts(node, store)
         page = execute(
-            _planned(store, encoder(), node, pictures, limits),
+            planned(store, encoder(), node, pictures, limits),
             store,
             where=Where(tuple(scopes) if scopes else None, without=without),
             limit=wanted.limit,
@@ -143,7 +144,7 @@ def explain(
                 "folder, with: visionquery index PATH"
             )
         return executor.explain(
-            _planned(store, encoder(), node, pictures, limits),
+            planned(store, encoder(), node, pictures, limits),
             store,
             rows[0],
             text=text,
@@ -193,9 +194,11 @@ def picture_id(path: str) -> str:
     return content.load(spelled(path), limits=DEFAULT_LIMITS).image_id
 
 
-def _planned(
+def planned(
     store: Store, encoder: Encoder, node: Node, pictures: Mapping[str, bytes], limits: Limits
 ) -> Plan:
+    """Return the plan of a tree; `pictures` and `limits` are those of `answer`, and so is what is
+    raised."""
     from visionquery.search.background import kept_background
     from visionquery.search.planner import plan
 

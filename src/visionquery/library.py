@@ -30,6 +30,7 @@ from visionquery.types import KnownImage
 if TYPE_CHECKING:
     from visionquery.images.content import Content
     from visionquery.indexing.status import LibraryStatus
+    from visionquery.seeing import Heatmap
 
 __all__ = ["Library"]
 
@@ -117,11 +118,17 @@ class Library(FilledLibrary):
             min_confidence=given.least(min_confidence), pictures=pictures, limits=limits,
         )  # fmt: skip
 
-    def image(self, image_id: str) -> KnownImage:
-        """Return what is known of the image with an id, which is given whole.
+    def heatmap(
+        self, image: Place, query: str | Node, *,
+        pictures: Mapping[str, bytes] = NO_PICTURES, limits: Limits = DEFAULT_LIMITS,
+    ) -> "Heatmap":  # fmt: skip
+        """Find where in an image a query is seen; asked, and raises, as `explain`."""
+        from visionquery import seeing
+        return seeing.heatmap(self._store, lambda: self.encoder, image, query, pictures, limits)
 
-        Raises ImageNotFoundError where there is none.
-        """
+    def image(self, image_id: str) -> KnownImage:
+        """Return what is known of the image with an id, which is given whole. Raises
+        ImageNotFoundError where there is none."""
         return known_image(self._store, image_id)
 
     def original(self, image_id: str) -> tuple[str, "Content"]:

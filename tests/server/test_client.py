@@ -18,6 +18,7 @@ from visionquery.errors import (
     LibraryBusyError,
     ModelError,
 )
+from visionquery.images.overlay import layer
 from visionquery.search.result import Response
 from visionquery.server import ServerSettings
 from visionquery.store.base import FileRecord, Fragment
@@ -36,6 +37,11 @@ def client(address: str):
 
 def timeless(response: Response) -> Response:
     return dataclasses.replace(response, seconds=0)
+
+
+def library_heatmap(library: Library, image_id: str, query: str) -> bytes:
+    found = library.heatmap(image_id, query)
+    return layer(found.grid, (960, 720), None if found.is_weak else found.box)
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -61,6 +67,7 @@ def test_all_else_is_that_of_the_library(
     assert client.status() == library.status()
     assert client.original(red_id) == (pictures / "one" / "red.png").read_bytes()
     assert client.thumbnail(red_id, size=640)[:4] == b"RIFF"
+    assert client.heatmap(red_id, "red -blue") == library_heatmap(library, red_id, "red -blue")
     within = (pictures / "one", str(pictures / "two"))
     assert timeless(client.search("red", within=within)) == timeless(
         library.search("red", within=within)

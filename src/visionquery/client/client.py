@@ -139,6 +139,12 @@ class Client:
         path = f"/images/{image_id}/explanation"
         return explanation_of(self._answer(path, {"q": query}, picture))
 
+    def heatmap(self, image_id: str, query: str, *, picture: bytes | None = None) -> bytes:
+        """Return colours that show where in an image a query is seen, as a WebP to be laid over it;
+        `picture` is that of `search`."""
+        path = f"/images/{image_id}/heatmap"
+        return self._replied(path, {"q": query}, picture).content
+
     def image(self, image_id: str) -> KnownImage:
         """Return what is known of the image with an id; as `Library.image`."""
         return image_of(self._get(f"/images/{image_id}", {}))
@@ -197,12 +203,15 @@ class Client:
     def _answer(
         self, path: str, asked: Mapping[str, object], picture: bytes | None
     ) -> Mapping[str, Any]:
+        return _document(self._replied(path, asked, picture))
+
+    def _replied(
+        self, path: str, asked: Mapping[str, object], picture: bytes | None
+    ) -> httpx2.Response:
         if picture is None:
-            return self._get(path, asked)
+            return self._asked("GET", path, params=_given(asked))
         headers = {"Content-Type": "application/octet-stream"}
-        return _document(
-            self._asked("POST", path, params=_given(asked), content=picture, headers=headers)
-        )
+        return self._asked("POST", path, params=_given(asked), content=picture, headers=headers)
 
     def _get(self, path: str, asked: Mapping[str, object]) -> Mapping[str, Any]:
         return _document(self._asked("GET", path, params=_given(asked)))

@@ -36,6 +36,7 @@ const SHEET = [
   ['More like this', ['s']],
   ['Not this', ['n']],
   ['Search by a part', ['b']],
+  ['Where in the picture it is', ['w']],
   ['Copy the path', ['c']],
   ['Play the video from here', ['p']],
   ['Download', ['d']],
@@ -120,6 +121,7 @@ function inViewer({ key, target }, { viewer, actions, selection }) {
     i: () => viewer.togglePanel(),
     b: () => viewer.toggleDraw(),
     p: () => viewer.play(),
+    w: () => viewer.toggleWhere(),
     z: () => viewer.zoom.toggle(),
   };
   const act = acts[/** @type {keyof acts} */ (key)];
