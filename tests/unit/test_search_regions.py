@@ -58,7 +58,6 @@ def test_many_words_need_a_part_that_is_better_by_far() -> None:
     many = lifted(whole[None], regions, probe, [MANY], asked=np.array([True]))
     raised = [int((found.regions >= 0).sum()) for found in (few, many)]
     assert raised[0] > raised[1] >= 1
-    assert (few.cosines >= many.cosines).all()
 
 
 def test_a_part_that_is_near_every_text_counts_for_less() -> None:

@@ -21,7 +21,7 @@ from visionquery.search.candidates import (
     look_at,
     narrowed,
 )
-from visionquery.search.judging import Judged, judged, probes_asked, ranked
+from visionquery.search.judging import Judged, judged, mean_cosine, probes_asked, ranked
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -243,7 +243,7 @@ def _hits(
         rows = [record.row for _, record in page]
         explained = parts_of(shown.evidence, store, places=places, rows=rows)
     certainty = confidence(shown.odds[places])
-    scores = shown.cosines
+    scores = _scores(shown)
     return [
         Hit(
             rank=first_rank + i,
@@ -261,6 +261,14 @@ def _hits(
         )
         for i, (place, record) in enumerate(page)
     ]
+
+
+def _scores(shown: Judged) -> NDArray[np.float64] | None:
+    """Return the mean cosines (n,) with what is asked for, of the images as wholes."""
+    known = shown.evidence.known
+    if known.lifted is None:
+        return shown.cosines
+    return mean_cosine(known.plan, known.lifted.whole[:, shown.rows])
 
 
 def _box(shown: Judged, row: int) -> Box | None:
