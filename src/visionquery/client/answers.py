@@ -40,6 +40,7 @@ def response_of(document: Document) -> Response:
         closest=tuple(map(_hit, document["closest"])),
         total=document["total"],
         min_confidence=document["min_confidence"],
+        folded_away=document["folded_away"],
     )
 
 
@@ -125,6 +126,7 @@ def _hit(document: Document) -> Hit:
     values = dict(document)
     del values["fragment"]  # it follows from the others
     values["paths"] = tuple(values["paths"])
+    values["folded"] = tuple(values["folded"])
     values["parts"] = tuple(
         Part(**(part | {"words": tuple(part["words"])})) for part in values["parts"]
     )

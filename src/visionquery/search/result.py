@@ -52,7 +52,8 @@ class Hit:
     cosine of the probes that are asked for, where there are several), None where no vector was
     compared; `confidence` is 0..1. `path` is the first of `paths`, all absolute; `width` and
     `height` are pixels; `taken_at` is ISO 8601. `parts` explain it, where that was asked for.
-    `fragments` says, of those paths whose file holds several images, which one it is.
+    `fragments` says, of those paths whose file holds several images, which one it is. `folded` are
+    the ids of images that are much the same and stand behind this one, where that was asked for.
     """
 
     rank: int
@@ -66,6 +67,7 @@ class Hit:
     taken_at: str | None
     parts: tuple[Part, ...] = ()
     fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
+    folded: tuple[str, ...] = ()
 
     @property
     def fragment(self) -> str:
@@ -77,12 +79,14 @@ class Hit:
 class Page:
     """A stretch of an answer: `hits` reach the wanted confidence, `closest` come next in order
     but do not. `total` is how many images reach it in all, on every page; `exact` tells that no
-    image was skipped to save time. Where some were, both are of those that were compared."""
+    image was skipped to save time. Where some were, both are of those that were compared. Of
+    `total`, `folded_away` stand behind others, so that all pages have the difference in hits."""
 
     hits: tuple[Hit, ...]
     closest: tuple[Hit, ...]
     total: int
     exact: bool
+    folded_away: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,8 @@ class Response:
     """The answer to a query; iterates over its hits, and is true when it has any.
 
     `model` names the model that compared, `exact` tells that no image was skipped to save time,
-    `seconds` is the time from text to answer. `hits`, `closest` and `total` are those of `Page`;
-    `min_confidence` is where relevance ended.
+    `seconds` is the time from text to answer. `hits`, `closest`, `total` and `folded_away` are
+    those of `Page`; `min_confidence` is where relevance ended.
     """
 
     query: str
@@ -102,6 +106,7 @@ class Response:
     closest: tuple[Hit, ...]
     total: int
     min_confidence: float
+    folded_away: int = 0
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
