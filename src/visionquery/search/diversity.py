@@ -42,9 +42,9 @@ WEIGHT: Final = 0.6
 
 _AROUND: Final = 10
 _CERTAIN: Final = 0.93
-_USUAL: Final = 0.65
-"""How close the nearest ten others lie, each below the cosine of a certain copy; where there are
-fewer, such as they usually are stand in for them."""
+_SPARSE: Final = 0.6
+"""How close the nearest ten others lie, each below the cosine of a certain copy: never less than
+this, which also stands in for those that there are not."""
 
 _LEAST_LENGTH: Final = 1e-6
 
@@ -96,8 +96,9 @@ def _crowd(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
     others = np.where(cosines < _CERTAIN, cosines, np.float32(-1))
     count = min(_AROUND, len(cosines))
     nearest = np.partition(others, len(cosines) - count, axis=1)[:, -count:]
-    known = np.where(nearest > -1, nearest, np.float32(_USUAL))
-    return np.asarray((known.sum(axis=1) + _USUAL * (_AROUND - count)) / _AROUND, dtype=np.float32)
+    known = np.where(nearest > -1, nearest, np.float32(_SPARSE))
+    mean = (known.sum(axis=1) + _SPARSE * (_AROUND - count)) / _AROUND
+    return np.asarray(np.maximum(mean, _SPARSE), dtype=np.float32)
 
 
 def spread(
