@@ -200,7 +200,8 @@ def as_json(hit: Hit) -> dict:
         "rank": hit.rank, "score": rounded(hit.score), "confidence": round(hit.confidence, 4),
         "image_id": hit.image_id, "path": hit.path, "paths": list(hit.paths),
         "fragment": hit.fragment or None, "width": hit.width,
-        "height": hit.height, "taken_at": hit.taken_at, "parts": list(map(part_as_json, hit.parts)),
+        "height": hit.height, "taken_at": hit.taken_at, "folded": list(hit.folded),
+        "parts": list(map(part_as_json, hit.parts)),
     }  # fmt: skip
 
 

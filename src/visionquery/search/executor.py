@@ -88,14 +88,9 @@ def execute(
             stretch, total = _listed(plan, store, where, by or "date", first, places=places)
             is_exact = True
         hits, folded_away = arranged(
-            store,
-            stretch,
-            lambda shown, page, rank: _hits(store, shown, page, first_rank=rank, parts=parts),
-            arrangement,
-            total=total,
-            limit=limit,
-            offset=offset,
-        )
+            store, stretch, lambda *page: _hits(store, *page, parts=parts), arrangement,
+            total=total, limit=limit, offset=offset,
+        )  # fmt: skip
     relevant = min(max(total - folded_away - offset, 0), len(hits))
     return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, is_exact, folded_away)
 
@@ -257,8 +252,8 @@ def _hits(
     store: Store,
     shown: Judged,
     page: Sequence[Placed],
-    *,
     first_rank: int,
+    *,
     parts: bool,
 ) -> list[Hit]:
     places = [place for place, _ in page]
