@@ -163,7 +163,9 @@ def known_image(store: Store, image_id: str) -> KnownImage:
     Raises ImageNotFoundError where there is none.
     """
     record = _record(store, image_id)
-    return KnownImage(record.image_id, record.facts, record.paths, record.text, record.fragments)
+    return KnownImage(
+        record.image_id, record.facts, record.paths, record.text, record.fragments
+    )
 
 
 def _record(store: Store, image_id: str) -> ImageRecord:

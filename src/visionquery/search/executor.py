@@ -181,7 +181,9 @@ def _best_first(store: Store, found: Found, *, least: float) -> Stretch:
     return stretch
 
 
-def _best(best: Judged, count: int, *, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _best(
+    best: Judged, count: int, *, least: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of the best `count` images and all that equal the last, best first, and
     for each the number, rising, of its group of equals. What is relevant comes first."""
     odds = ranked(best, least)
