@@ -50,8 +50,9 @@ NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is wanted of an answer: its page, the order, where relevance ends (0..1), folders or
-    files to answer from (all where there are none), whether every hit is explained, and whether
-    every image is compared (None: where the store can)."""
+    files to answer from (all where there are none), whether every hit is explained, whether
+    every image is compared (None: where the store can), whether alike images are folded into one,
+    and whether what comes first is spread."""
 
     limit: int = 20
     offset: int = 0
@@ -60,6 +61,8 @@ class Wanted:
     within: Sequence[str] = ()
     parts: bool = False
     exact: bool | None = None
+    fold: bool = False
+    spread: bool = False
 
 
 def answer(
@@ -80,6 +83,7 @@ def answer(
     make sense. Raises InputError for what does not, for pictures that are not there, parts of
     images whose files are not, and folders that are not indexed; ImageError, ModelError.
     """
+    from visionquery.search.arranging import Arrangement
     from visionquery.search.executor import execute
 
     started = time.perf_counter()
@@ -99,6 +103,7 @@ def answer(
             places=wanted.within,
             parts=wanted.parts,
             exact=wanted.exact,
+            arrangement=Arrangement(wanted.fold, wanted.spread),
         )
     return _response(page, text, store.model.name, wanted, time.perf_counter() - started)
 
@@ -113,6 +118,7 @@ def _response(page: Page, text: str, model: str, wanted: Wanted, seconds: float)
         closest=seen_within(page.closest, wanted.within),
         total=page.total,
         min_confidence=wanted.min_confidence,
+        folded_away=page.folded_away,
     )
 
 
@@ -257,6 +263,10 @@ def _check(wanted: Wanted) -> None:
     orders = get_args(Sort)
     if wanted.sort is not None and wanted.sort not in orders:
         raise InputError(f"An answer cannot be sorted by {wanted.sort!r}: give {_listed(orders)}.")
+    if wanted.spread and wanted.sort in ("date", "path"):
+        raise InputError(
+            f"An answer has one order: leave out spread, or the order by {wanted.sort}."
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -50,6 +50,8 @@ class Library(FilledLibrary):
         sort: Sort | None = None,
         explain: bool = False,
         exact: bool | None = None,
+        fold: bool = False,
+        spread: bool = False,
         pictures: Mapping[str, bytes] = NO_PICTURES,
         limits: Limits = DEFAULT_LIMITS,
     ) -> Response:
@@ -60,13 +62,15 @@ class Library(FilledLibrary):
         `min_confidence` (0..1) is where relevance ends; None is the default, 0 shows everything.
         `sort` by "date" (newest first) or "path" orders what is relevant; None is "relevance",
         for a query of filters alone "date". `explain` gives every hit its parts. `exact` tells
-        whether every image is compared; None is where the store can. `pictures` are
+        whether every image is compared; None is where the store can. `fold` shows one of several
+        alike images, `spread` different ones first, where no `sort` is given. `pictures` are
         contents of picture files that terms `image:NAME` mean, decoded within `limits`.
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
         node, name = given.tree(query, text)
         places = given.places(self._store, within)
-        wanted = Wanted(limit, offset, sort, given.least(min_confidence), places, explain, exact)
+        least = given.least(min_confidence)
+        wanted = Wanted(limit, offset, sort, least, places, explain, exact, fold, spread)
         return answer(
             self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
         )
@@ -80,16 +84,17 @@ class Library(FilledLibrary):
         within: Place | Iterable[Place] = (),
         min_confidence: float = 0.0,
         exact: bool | None = None,
+        fold: bool = False,
     ) -> Response:
         """Find images that look like one, given as a file or an image id; it is left out. `exact`
-        is that of `search`.
+        and `fold` are those of `search`.
 
         Raises InputError when `image` is neither, ImageError when it cannot be decoded.
         """
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
         places = given.places(self._store, within)
-        wanted = Wanted(limit, offset, None, min_confidence, places, exact=exact)
+        wanted = Wanted(limit, offset, None, min_confidence, places, exact=exact, fold=fold)
         node = Blend((term,))
         return answer(self._store, lambda: self.encoder, node, str(image), wanted, without=itself)
 
@@ -119,11 +124,20 @@ class Library(FilledLibrary):
         )  # fmt: skip
 
     def heatmap(
-        self, image: Place, query: str | Node, *,
-        pictures: Mapping[str, bytes] = NO_PICTURES, limits: Limits = DEFAULT_LIMITS,
-    ) -> "Heatmap":  # fmt: skip
-        """Find where in an image a query is seen; asked, and raises, as `explain`."""
+        self,
+        image: Place,
+        query: str | Node,
+        *,
+        pictures: Mapping[str, bytes] = NO_PICTURES,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> "Heatmap":
+        """Find where in an image, given as a file or an id, a query is seen; it takes as long as
+        encoding some sixty pictures. `pictures` and `limits` are those of `search`.
+
+        Raises as `explain` does.
+        """
         from visionquery import seeing
+
         return seeing.heatmap(self._store, lambda: self.encoder, image, query, pictures, limits)
 
     def image(self, image_id: str) -> KnownImage:

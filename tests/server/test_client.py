@@ -47,7 +47,8 @@ def library_heatmap(library: Library, image_id: str, query: str) -> bytes:
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize(
     "asked",
-    [{}, {"limit": 3, "offset": 2}, {"min_confidence": 0.0}, {"sort": "path"}, {"explain": True}],
+    [{}, {"limit": 3, "offset": 2}, {"min_confidence": 0.0}, {"sort": "path"}, {"explain": True},
+     {"min_confidence": 0.0, "fold": True, "limit": 4, "offset": 1}, {"spread": True}],
     ids=str,
 )
 def test_answers_are_those_of_the_library(
@@ -60,6 +61,9 @@ def test_all_else_is_that_of_the_library(
     client: Client, library: Library, pictures: Path, red_id: str
 ) -> None:
     assert timeless(client.similar(red_id)) == timeless(library.similar(red_id))
+    folded = library.similar(red_id, fold=True)
+    assert timeless(client.similar(red_id, fold=True)) == timeless(folded)
+    assert any(hit.folded for hit in folded)
     assert client.explain(red_id, "red -blue") == library.explain(red_id, "red -blue")
     assert client.explain(red_id, "ext:jpg") == library.explain(red_id, "ext:jpg")
     assert client.image(red_id) == library.image(red_id)
@@ -117,6 +121,9 @@ def test_all_hits_come_page_after_page(client: Client, library: Library, monkeyp
     hits = list(client.all_hits("red", min_confidence=0))
     assert hits == list(library.search("red", limit=100, min_confidence=0).hits)
     assert len(hits) == 12
+    folded = list(client.all_hits("red", min_confidence=0, fold=True))
+    assert folded == list(library.search("red", limit=100, min_confidence=0, fold=True).hits)
+    assert sum(1 + len(hit.folded) for hit in folded) == 12
 
 
 def test_errors_are_those_of_the_library(client: Client, library: Library, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from visionquery.cli.answers import answer, check_form, show_query
 from visionquery.cli.options import (
     PLACE,
     ExactFlag,
+    FoldFlag,
     JsonFlag,
     LibraryOption,
     LimitOption,
@@ -56,6 +57,14 @@ _AllFlag = Annotated[
         "--all", help="Do not end where relevance ends: everything, in order (--min-confidence 0)."
     ),
 ]
+_SpreadFlag = Annotated[
+    bool,
+    typer.Option(
+        "--spread",
+        help="Show different pictures first: the best sixty in an order in which what comes "
+        "together is not alike.",
+    ),
+]
 _NoIndexFlag = Annotated[
     bool, typer.Option("--no-index", help="Answer from what is indexed already.")
 ]
@@ -89,6 +98,8 @@ def search(
     explain_query: _ExplainQueryFlag = False,
     no_index: _NoIndexFlag = False,
     exact: ExactFlag = None,
+    fold: FoldFlag = False,
+    spread: _SpreadFlag = False,
     json: JsonFlag = False,
     null: NullFlag = False,
     quiet: QuietFlag = False,
@@ -116,6 +127,7 @@ def search(
             response = opened.search(
                 node, text=query, limit=limit, offset=offset, within=places, explain=explain,
                 sort=sort.value if sort else None, min_confidence=least, exact=exact,
+                fold=fold, spread=spread,
             )  # fmt: skip
     answer(response, json=json, null=null, quiet=quiet)
 

@@ -41,6 +41,7 @@ def response_of(document: Document) -> Response:
         closest=tuple(map(_hit, document["closest"])),
         total=document["total"],
         min_confidence=document["min_confidence"],
+        folded_away=document["folded_away"],
     )
 
 
@@ -127,6 +128,7 @@ def _hit(document: Document) -> Hit:
     del values["fragment"]  # it follows from the others
     values["paths"] = tuple(values["paths"])
     values["box"] = _box(values["box"])
+    values["folded"] = tuple(values["folded"])
     values["parts"] = tuple(
         Part(**(part | {"words": tuple(part["words"]), "box": _box(part["box"])}))
         for part in values["parts"]

@@ -87,6 +87,8 @@ class Client:
         sort: Sort | None = None,
         explain: bool = False,
         exact: bool | None = None,
+        fold: bool = False,
+        spread: bool = False,
     ) -> Response:
         """Find images by what they show; as `Library.search`, but for `picture`: the content of a
         picture file that the query calls `image:upload`, or that is all of a blank query.
@@ -95,6 +97,7 @@ class Client:
         """
         asked = _asked(limit, offset, within, min_confidence)
         asked |= {"q": query, "sort": sort, "explain": explain, "exact": exact}
+        asked |= {"fold": fold, "spread": spread}
         return response_of(self._answer("/search", asked, picture))
 
     def all_hits(
@@ -104,9 +107,11 @@ class Client:
         within: str | Path | tuple[str | Path, ...] = (),
         min_confidence: float | None = None,
         sort: Sort | None = None,
+        fold: bool = False,
     ) -> Iterator[Hit]:
-        """Yield every relevant image, page after page."""
-        asked = _asked(_PAGE, 0, within, min_confidence) | {"q": query, "sort": sort}
+        """Yield every relevant image, page after page; of alike ones, one where they `fold`."""
+        asked = _asked(_PAGE, 0, within, min_confidence)
+        asked |= {"q": query, "sort": sort, "fold": fold}
         while True:
             document = self._answer("/search", asked, None)
             yield from response_of(document).hits
@@ -123,12 +128,13 @@ class Client:
         within: str | Path | tuple[str | Path, ...] = (),
         min_confidence: float = 0.0,
         exact: bool | None = None,
+        fold: bool = False,
     ) -> Response:
         """Find images that look like the one with an id, which is left out; as `Library.similar`.
 
         Raises ImageNotFoundError where there is none.
         """
-        asked = _asked(limit, offset, within, min_confidence) | {"exact": exact}
+        asked = _asked(limit, offset, within, min_confidence) | {"exact": exact, "fold": fold}
         return response_of(self._get(f"/images/{image_id}/similar", asked))
 
     def explain(

@@ -49,8 +49,8 @@ def render(document: Mapping[str, object], *, in_one_line: bool = False) -> str:
 
 
 def search_document(response: Response) -> dict[str, object]:
-    """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "results",
-    "closest"}`; `min_confidence` is where relevance ended, None for the default."""
+    """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "folded_away",
+    "results", "closest"}`; `min_confidence` is where relevance ended, None for the default."""
     return {
         "query": response.query,
         "model": response.model,
@@ -58,6 +58,7 @@ def search_document(response: Response) -> dict[str, object]:
         "seconds": round(response.seconds, 4),
         "min_confidence": response.min_confidence,
         "total": response.total,
+        "folded_away": response.folded_away,
         "results": _hits(response.hits),
         "closest": _hits(response.closest),
     }
@@ -68,7 +69,7 @@ def explanation_document(found: Explanation, node: Node) -> dict[str, object]:
     "image"}`, the image as in the results of a search, with its parts; `node` is the tree of the
     query."""
     image = _hit(found.hit)
-    del image["rank"]
+    del image["rank"], image["folded"]  # which are of an answer
     return {
         "query": found.query,
         "model": found.model,
@@ -98,6 +99,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "height": hit.height,
         "taken_at": hit.taken_at,
         "box": None if hit.box is None else _sides(hit.box),
+        "folded": list(hit.folded),
     }
     if hit.parts:
         document["parts"] = [_part(part) for part in hit.parts]

@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.ast import Box
 from visionquery.query.plan import Plan
+from visionquery.search.arranging import (
+    PLAIN,
+    Arrangement,
+    Placed,
+    Stretch,
+    arranged,
+    images_for,
+)
 from visionquery.search.calibrate import confidence, log_odds_of
 from visionquery.search.candidates import (
     Found,
@@ -30,7 +38,7 @@ from visionquery.search.result import (
     Part,
     Sort,
 )
-from visionquery.store.base import ImageRecord, Order, Store
+from visionquery.store.base import Order, Store
 from visionquery.store.derived import order_of
 from visionquery.store.questions import EVERYWHERE, Where
 
@@ -38,9 +46,6 @@ __all__ = ["execute", "explain"]
 
 _BESIDE = 100
 """Candidates, at least, beside which an image is explained where not all are compared."""
-
-_Placed = tuple[int, ImageRecord]
-"""An image by its place among those judged, and its record."""
 
 
 def execute(
@@ -55,6 +60,7 @@ def execute(
     places: Sequence[str] = (),
     parts: bool = False,
     exact: bool | None = None,
+    arrangement: Arrangement = PLAIN,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
@@ -62,27 +68,32 @@ def execute(
     relevant. None is relevance, and for a plan of filters alone, which gives every match, by date.
     Of an image that lies in several folders, a path in `places` counts there. `parts` explains
     every hit. `exact` says whether every image is compared, None that it is in all but libraries
-    too large for their store. Raises ModelMismatchError for a plan made with another model,
-    InputError for a limit, offset or confidence without meaning.
+    too large for their store. `arrangement` folds what is alike, so that limit and offset count
+    groups, and spreads what comes first. Raises ModelMismatchError for a plan made with another
+    model, InputError for a limit, offset or confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
     by = None if sort == "relevance" else sort
     with store.reading():
-        if not plan.probes:
-            return _listed(
-                plan, store, where, by or "date", limit, offset, places=places, parts=parts
-            )
-        least = log_odds_of(min_confidence)
-        compares = find if compares_all(store, exact) else find_likely
-        found = compares(plan, store, where, count=offset + limit, least=least)
-        if by is None or not len(found.relevant):
-            shown, page = _best_page(store, found, limit=limit, offset=offset, least=least)
+        if plan.probes:
+            least = log_odds_of(min_confidence)
+            compares = find if compares_all(store, exact) else find_likely
+            count = images_for(arrangement, offset + limit)
+            found = compares(plan, store, where, count=count, least=least)
+            stretch = _best_first(store, found, least=least)
+            if by is not None and len(found.relevant):
+                stretch = _sorted(store, found, by=by, places=places)
+            total, is_exact = len(found.relevant), found.exact
         else:
-            shown, page = _sorted_page(store, found, limit, offset, by=by, places=places)
-        hits = _hits(store, shown, page, first_rank=offset + 1, parts=parts)
-    total = len(found.relevant)
-    relevant = min(max(total - offset, 0), len(hits))
-    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, found.exact)
+            first = (offset, limit) if arrangement.is_plain else (0, arrangement.looked_at)
+            stretch, total = _listed(plan, store, where, by or "date", first, places=places)
+            is_exact = True
+        hits, folded_away = arranged(
+            store, stretch, lambda *page: _hits(store, *page, parts=parts), arrangement,
+            total=total, limit=limit, offset=offset,
+        )  # fmt: skip
+    relevant = min(max(total - folded_away - offset, 0), len(hits))
+    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, is_exact, folded_away)
 
 
 def explain(
@@ -147,26 +158,28 @@ def _check(plan: Plan, store: Store, *, limit: int, offset: int, min_confidence:
         raise InputError(f"The confidence {min_confidence} is outside 0 to 1; give one inside.")
 
 
-def _best_page(
-    store: Store, found: Found, *, limit: int, offset: int, least: float
-) -> tuple[Judged, list[_Placed]]:
-    """Return a page's images, as places among those judged and records, best first."""
+def _best_first(store: Store, found: Found, *, least: float) -> Stretch:
+    """Return what was found, the best first."""
     best = found.best
-    count = min(offset + limit, int(np.count_nonzero(best.odds > -np.inf)))
-    order, ties = _best(best, count, least=least)
-    if offset >= len(order):
-        return best, []
-    last = min(offset + limit, len(order)) - 1
-    # The page, and all that is equal to its first or last image, so that ids can decide.
-    window = np.flatnonzero((ties >= ties[offset]) & (ties <= ties[last]))
-    places = order[window]
-    records = zip(places.tolist(), store.records(best.rows[places].tolist()), strict=True)
-    in_order = sorted(
-        zip(ties[window].tolist(), records, strict=True),
-        key=lambda one: (one[0], one[1][1].image_id),
-    )
-    start = offset - int(window[0])
-    return best, [placed for _, placed in in_order[start : start + last + 1 - offset]]
+
+    def stretch(offset: int, limit: int) -> tuple[Judged, list[Placed]]:
+        count = min(offset + limit, int(np.count_nonzero(best.odds > -np.inf)))
+        order, ties = _best(best, count, least=least)
+        if not limit or offset >= len(order):
+            return best, []
+        last = min(offset + limit, len(order)) - 1
+        # The page, and all that is equal to its first or last image, so that ids can decide.
+        window = np.flatnonzero((ties >= ties[offset]) & (ties <= ties[last]))
+        places = order[window]
+        records = zip(places.tolist(), store.records(best.rows[places].tolist()), strict=True)
+        in_order = sorted(
+            zip(ties[window].tolist(), records, strict=True),
+            key=lambda one: (one[0], one[1][1].image_id),
+        )
+        start = offset - int(window[0])
+        return best, [placed for _, placed in in_order[start : start + last + 1 - offset]]
+
+    return stretch
 
 
 def _best(
@@ -185,23 +198,25 @@ def _best(
     return order, np.concatenate([np.zeros(1, dtype=np.intp), np.cumsum(changes)])
 
 
-def _sorted_page(
-    store: Store, found: Found, limit: int, offset: int, *, by: Order, places: Sequence[str]
-) -> tuple[Judged, list[_Placed]]:
-    """Return a page of what is relevant, as places among those judged and records, sorted by date
-    or path."""
+def _sorted(store: Store, found: Found, *, by: Order, places: Sequence[str]) -> Stretch:
+    """Return what is relevant, sorted by date or path."""
     if found.known.looked is not None:
         order = order_of(store.records(found.relevant.tolist()), by, places=places)
-        page, shown = order[offset : offset + limit], found.best
     else:
         is_relevant = np.zeros(store.row_count(), dtype=np.bool_)
         is_relevant[found.relevant] = True
         order = store.ordered(by, places=places)
-        page = order[is_relevant[order]][offset : offset + limit]
+        order = order[is_relevant[order]]
+
+    def stretch(offset: int, limit: int) -> tuple[Judged, list[Placed]]:
+        page = order[offset : offset + limit]
+        if found.known.looked is not None:
+            return found.best, _placed(store, found.best, page)
         rows = np.sort(page)
         shown = judged(found.known, rows, found.known.cosines(store, rows))
-    found_at = np.searchsorted(shown.rows, page).tolist()
-    return shown, list(zip(found_at, store.records(page.tolist()), strict=True))
+        return shown, _placed(store, shown, page)
+
+    return stretch
 
 
 def _listed(
@@ -209,29 +224,39 @@ def _listed(
     store: Store,
     where: Where,
     by: Order,
-    limit: int,
-    offset: int,
+    first: tuple[int, int],
     *,
     places: Sequence[str],
-    parts: bool,
-) -> Page:
-    """Return a page of the answer to a plan of filters alone: every match, sorted."""
-    page, total = store.page(
-        narrowed(where, plan), by, offset=offset, limit=limit, places=places
-    )
-    shown = look_at(plan, store, np.sort(page))
+) -> tuple[Stretch, int]:
+    """Return the answer to a plan of filters alone: every match, sorted, and how many there are.
+    The stretch `first`, an offset and a limit, is read at once."""
+    wanted = narrowed(where, plan)
+    start, count = first
+    rows, total = store.page(wanted, by, offset=start, limit=count, places=places)
+
+    def stretch(offset: int, limit: int) -> tuple[Judged, list[Placed]]:
+        if offset >= start and offset + limit <= start + count:
+            page = rows[offset - start : offset - start + limit]
+        else:
+            page, _ = store.page(wanted, by, offset=offset, limit=limit, places=places)
+        shown = look_at(plan, store, np.sort(page))
+        return shown, _placed(store, shown, page)
+
+    return stretch, total
+
+
+def _placed(store: Store, shown: Judged, page: NDArray[np.intp]) -> list[Placed]:
+    """Return images of some rows, in their order, as places among those judged and records."""
     found_at = np.searchsorted(shown.rows, page).tolist()
-    placed = list(zip(found_at, store.records(page.tolist()), strict=True))
-    hits = _hits(store, shown, placed, first_rank=offset + 1, parts=parts)
-    return Page(tuple(hits), (), total, exact=True)
+    return list(zip(found_at, store.records(page.tolist()), strict=True))
 
 
 def _hits(
     store: Store,
     shown: Judged,
-    page: Sequence[_Placed],
-    *,
+    page: Sequence[Placed],
     first_rank: int,
+    *,
     parts: bool,
 ) -> list[Hit]:
     places = [place for place, _ in page]

@@ -56,7 +56,9 @@ class Hit:
     compared; `confidence` is 0..1. `path` is the first of `paths`, all absolute; `width` and
     `height` are pixels; `taken_at` is ISO 8601. `parts` explain it, where that was asked for.
     `fragments` says, of those paths whose file holds several images, which one it is. `box` is the
-    part of the image that what is asked for was found in, None where the whole says more.
+    part of the image that what is asked for was found in, None where the whole says more. `folded`
+    are the ids of images that are much the same and stand behind this one, where that was asked
+    for.
     """
 
     rank: int
@@ -71,6 +73,7 @@ class Hit:
     parts: tuple[Part, ...] = ()
     fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
     box: Box | None = None
+    folded: tuple[str, ...] = ()
 
     @property
     def fragment(self) -> str:
@@ -82,12 +85,14 @@ class Hit:
 class Page:
     """A stretch of an answer: `hits` reach the wanted confidence, `closest` come next in order
     but do not. `total` is how many images reach it in all, on every page; `exact` tells that no
-    image was skipped to save time. Where some were, both are of those that were compared."""
+    image was skipped to save time. Where some were, both are of those that were compared. Of
+    `total`, `folded_away` stand behind others, so that all pages have the difference in hits."""
 
     hits: tuple[Hit, ...]
     closest: tuple[Hit, ...]
     total: int
     exact: bool
+    folded_away: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,8 @@ class Response:
     """The answer to a query; iterates over its hits, and is true when it has any.
 
     `model` names the model that compared, `exact` tells that no image was skipped to save time,
-    `seconds` is the time from text to answer. `hits`, `closest` and `total` are those of `Page`;
-    `min_confidence` is where relevance ended.
+    `seconds` is the time from text to answer. `hits`, `closest`, `total` and `folded_away` are
+    those of `Page`; `min_confidence` is where relevance ended.
     """
 
     query: str
@@ -107,6 +112,7 @@ class Response:
     closest: tuple[Hit, ...]
     total: int
     min_confidence: float
+    folded_away: int = 0
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

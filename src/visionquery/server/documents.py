@@ -65,6 +65,7 @@ def answer_document(
         "seconds": response.seconds,
         "min_confidence": response.min_confidence,
         "total": response.total,
+        "folded_away": response.folded_away,
         "results": [_hit(hit) for hit in response.hits],
         "closest": [_hit(hit) for hit in response.closest],
         "next_cursor": next_cursor,

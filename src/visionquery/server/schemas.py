@@ -69,6 +69,11 @@ class PageRequest(_Shape):
     exact: bool | None = Field(
         None, description="Compare every image; left out, up to a million, 20,000 in an engine."
     )
+    fold: bool = Field(
+        False,
+        description="Give one hit for images that are much the same, as of a burst; limit, offset "
+        "and cursor count such hits.",
+    )
     within: list[str] = Field(
         [], max_length=50, description="Indexed folders or files to answer from; all if none."
     )
@@ -85,6 +90,9 @@ class SearchRequest(PageRequest):
         examples=["a dog on a beach -people date:2024"],
     )
     sort: Sort | None = Field(None, description="Order of what is relevant; else best first.")
+    spread: bool = Field(
+        False, description="Give different images first; for no order but best first."
+    )
     explain: bool = Field(False, description="Give every hit its parts.")
 
 
@@ -128,6 +136,10 @@ class HitShape(_Shape):
     taken_at: str | None = Field(description="ISO 8601.", examples=["2024-07-14T18:22:05"])
     box: tuple[float, float, float, float] | None = _BOX
     parts: list[PartShape] = Field(description="Filled when `explain` was asked for.")
+    folded: list[str] = Field(
+        description="Ids of relevant images that are much the same and stand behind this one, best "
+        "first; filled when `fold` was asked for."
+    )
 
 
 class QueryPartShape(_Shape):
@@ -152,6 +164,11 @@ class Answer(_Shape):
     seconds: float = Field(description="From text to answer, without HTTP.", examples=[0.012])
     min_confidence: float = Field(description="Where relevance ended.", examples=[0.2])
     total: int = Field(description="Relevant images on all pages.", examples=[31])
+    folded_away: int = Field(
+        description="How many of these stand behind others: all pages together have so many hits "
+        "less.",
+        examples=[0],
+    )
     results: list[HitShape]
     closest: list[HitShape] = Field(description="What came near, but is below `min_confidence`.")
     next_cursor: str | None = Field(description="For the next page; null at the end.")

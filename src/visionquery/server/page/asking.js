@@ -41,7 +41,7 @@ export class Asking {
     this.uploads = uploads;
     this.listener = listener;
     state.listen((view, before, { origin }) => {
-      const isOther = view.q !== before.q || view.sort !== before.sort || view.upload !== before.upload;
+      const isOther = ['q', 'sort', 'fold', 'upload'].some((name) => view[name] !== before[name]);
       if (isOther) this.#ask({ view, isTyping: origin === 'typing', isRefresh: false });
     });
   }
@@ -115,12 +115,13 @@ export class Asking {
    * @param {View} view
    * @returns {Promise<((offset: number, signal: AbortSignal) => Promise<Answer>)|undefined>}
    */
-  async #pages({ q, sort, upload }) {
+  async #pages({ q, sort, fold, upload }) {
     const body = usesUpload(q) ? await this.uploads.get(upload) : undefined;
     if (usesUpload(q) && !body) return undefined;
     const method = body ? 'POST' : 'GET';
     return (offset, signal) => {
-      const params = { q: q.trim(), limit: BLOCK, offset, sort: sort || undefined };
+      const spread = sort === 'spread' || undefined;
+      const params = { q: q.trim(), limit: BLOCK, offset, sort: (!spread && sort) || undefined, spread, fold };
       return call('/search', { method, params, body, signal });
     };
   }

@@ -35,6 +35,7 @@ const SHEET = [
   ['Select; up to here', ['x', 'Space', 'Shift + x']],
   ['More like this', ['s']],
   ['Not this', ['n']],
+  ['What is folded into it', ['a']],
   ['Search by a part', ['b']],
   ['Where in the picture it is', ['w']],
   ['Copy the path', ['c']],
@@ -173,6 +174,7 @@ function onPicture(key, hit, index, { actions, selection }) {
   const acts = {
     s: () => actions.moreLike(hit.image_id),
     n: () => void actions.notThis(hit.image_id),
+    a: () => hit.folded.length && actions.showAlike(hit.image_id),
     d: () => void actions.download(hit),
     c: () => actions.copyPath(hit),
     x: () => selection.toggle(hit, index),

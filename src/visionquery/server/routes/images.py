@@ -146,7 +146,7 @@ async def similar(
     """Find images that look like one, which is left out."""
 
     def work() -> Response:
-        same = (image_id, asked.min_confidence, asked.exact, asked.within)
+        same = (image_id, asked.min_confidence, asked.exact, asked.within, asked.fold)
         offset = page_offset(asked, *same)
         check_within(context, asked.within)
         response = context.library.similar(
@@ -156,6 +156,7 @@ async def similar(
             within=asked.within,
             min_confidence=asked.min_confidence or 0.0,
             exact=asked.exact,
+            fold=asked.fold,
         )
         following = next_cursor(response, offset, *same)
         return respond(answer_document(response, Blend((Like(image_id),)), following))

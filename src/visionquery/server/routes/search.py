@@ -75,7 +75,10 @@ async def _answer(
     def work() -> Response:
         started = time.perf_counter()
         node = query_tree(asked.q, has_upload=picture is not None)
-        same = (asked.q, asked.sort, asked.min_confidence, asked.exact, asked.within)
+        same = (
+            asked.q, asked.sort, asked.min_confidence, asked.exact, asked.within, asked.fold,
+            asked.spread,
+        )  # fmt: skip
         offset = page_offset(asked, *same)
         check_within(context, asked.within)
         response = context.library.search(
@@ -88,6 +91,8 @@ async def _answer(
             sort=asked.sort,
             explain=asked.explain,
             exact=asked.exact,
+            fold=asked.fold,
+            spread=asked.spread,
             pictures=uploaded(picture),
             limits=context.upload_limits,
         )
