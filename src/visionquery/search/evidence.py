@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.query.plan import Plan, ProbeRef
+from visionquery.query.plan import Arrangement, Plan, ProbeRef
+from visionquery.search.arrangement import (
+    Leaning,
+    RegionScores,
+    against,
+    in_order,
+    leaning,
+    otherwise_many,
+)
 from visionquery.search.calibrate import LogOdds, Scale, log_odds, suspicion
 from visionquery.search.phrases import Held, share_held
 from visionquery.store.base import Store
@@ -26,13 +34,15 @@ Mask = NDArray[np.bool_]
 class Known:
     """What is known of a library for a plan: the `scales` of its probes, who `held` how much of
     their words, None for nothing, and the `masks` of its filters, each (m,), of the rows `looked`
-    at, (m,), rising, where these are not all."""
+    at, (m,), rising, where these are not all; `regions`, where images have some and the plan asks
+    where things are."""
 
     plan: Plan
     scales: list[Scale]
     held: list[Held | None]
     masks: list[Mask]
     looked: NDArray[np.intp] | None = None
+    regions: RegionScores | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +84,28 @@ class Evidence:
             several=excluded.several,
         )
         return self._with_words(excluded.index, visual)
+
+    def placed(self, wanted: Arrangement, *, drops: bool) -> LogOdds:
+        """Return what images gain or lose, (n,), for where they show things, or how many: in order
+        or, where it `drops` them, in what makes them part of the answer. 0 where nothing is known.
+        """
+        if wanted.relation == "count":
+            own, *others = (self._spreads(ref.index) for ref in (wanted.whole, *wanted.things))
+            return otherwise_many(own, others)
+        leaning = self.leaning(wanted)
+        return against(leaning) if drops else in_order(leaning)
+
+    def leaning(self, wanted: Arrangement) -> Leaning:
+        """Return how far images, (n,), lie as is wanted; 0 where there are no regions."""
+        if self.known.regions is None:
+            return np.zeros(len(self.rows))
+        things = [thing.index for thing in wanted.things]
+        return leaning(wanted.relation, self.known.regions, things, self.rows)
+
+    def _spreads(self, index: int) -> NDArray[np.float64]:
+        scale = self.known.scales[index]
+        spreads: NDArray[np.float64] = (self.cosines[index] - scale.usual) / scale.spread
+        return spreads
 
     def _with_words(self, index: int, visual: LogOdds) -> LogOdds:
         held = self.known.held[index]
