@@ -74,7 +74,9 @@ _IDIOM: Final = (
 )
 """Words that make an idiom of a relation before them."""
 
-_NUMBERS: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+_NUMBERS: Final = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6,
+}  # fmt: skip
 _MEASURES: Final = _words(
     "cents days decades degrees dollars euros feet grams hours inches kilometers kilometres kilos "
     "litres meters metres miles minutes months points pounds seconds stars steps thirds times "
@@ -97,9 +99,9 @@ def as_arranged(text: Text) -> Arranged | None:
     if len(line) != len(said) or re.search(r"[,;:.!?](?!\S)", line):
         return None
     words = line.split(" ")
-    if words[0] in _NUMBERS or words[0].isdecimal():
-        return _counted(text, words)
-    return None if _SIGNS.isdisjoint(words) else _placed(text, said)
+    if counted := _counted(text, words):
+        return counted
+    return None if _SIGNS.isdisjoint(re.split("[ -]", line)) else _placed(text, said)
 
 
 def _placed(text: Text, said: str) -> Arranged | None:
@@ -122,9 +124,9 @@ def _is_thing(words: str) -> bool:
 
 
 def _counted(text: Text, words: list[str]) -> Arranged | None:
-    count = _NUMBERS.get(words[0]) or (int(words[0]) if len(words[0]) == 1 else 0)
+    count = _NUMBERS.get(words[0])
     *between, noun = words[1:] or [""]
-    if count not in _NUMBERS.values() or len(between) > _MOST_BETWEEN or not _is_plural(noun):
+    if count is None or len(between) > _MOST_BETWEEN or not _is_plural(noun):
         return None
     if any(word in PREPOSITIONS or word in CLAUSES or not word.isalpha() for word in between):
         return None

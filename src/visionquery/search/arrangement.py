@@ -39,7 +39,7 @@ WEAK: Final = 0.3
 100 times and more."""
 
 _SHOWN: Final = 1.0
-_SHOWN_SLOPE: Final = 1.5
+_SHOWN_SLOPE: Final = 3.0
 """Spreads at which a best region is as likely one of the thing as not, and how fast that grows."""
 
 _AGAINST: Final = 5.0
