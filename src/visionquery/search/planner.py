@@ -125,9 +125,10 @@ def _said_together(parts: Sequence[Node]) -> list[Blend]:
     """Return the descriptions of a conjunction as one sentence, forwards and backwards: a picture
     of a dog on a beach matches "a dog and a beach" better than either. Each part still counts on
     its own, so that one which is not there is missed."""
+    said = [Blend((part.text,)) if isinstance(part, Arranged) else part for part in parts]
     texts = [
         part.terms[0]
-        for part in parts
+        for part in said
         if isinstance(part, Blend) and len(part.terms) == 1 and isinstance(part.terms[0], Text)
     ]
     if not 1 < len(texts) <= _MOST_TOGETHER:
