@@ -172,10 +172,7 @@ def _annotated(
 ) -> Expression:
     """Tell each excluded probe what is `asked` for in its conjunction, of how many it is one."""
     match expression:
-        case ProbeRef(index) if negated:
-            return ProbeRef(index, _beside(index, asked, likeness), several)
-        case Arrangement(whole) if negated:
-            index = whole.index
+        case ProbeRef(index) | Arrangement(ProbeRef(index)) if negated:
             return ProbeRef(index, _beside(index, asked, likeness), several)
         case Negation(part):
             return Negation(_annotated(part, likeness, asked=asked, negated=not negated))
