@@ -12,7 +12,7 @@ from visionquery.errors import ImageError, ImageNotFoundError, InputError
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.indexing.places import named_scopes
 from visionquery.opening import check_pictures
-from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture
+from visionquery.query.ast import And, Arranged, Blend, Filter, Like, Node, Not, Or, Picture
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -291,5 +291,5 @@ def _asks_for_text(node: Node) -> bool:
             return _asks_for_text(part)
         case And(parts) | Or(parts):
             return any(map(_asks_for_text, parts))
-        case Blend():
+        case Blend() | Arranged():
             return False

@@ -12,7 +12,8 @@ from visionquery.query.grammar import MAX_DEPTH, parse, unparse
 FEW = settings(max_examples=300, deadline=None)
 
 _PIECES = (
-    "a dog", "red car without people", "no dogs", '"a OR b"', "2:snow", "image:a.jpg at night",
+    "a dog", "a dog left of a car", "two dogs", "red car without people", "no dogs", '"a OR b"',
+    "2:snow", "image:a.jpg at night",
     "like:ab", "like:ab@1,2,3,4", "date:2024", "-date:2023", "camera:sony", "-people",
     "NOT parked cars", "(a OR b)", "-(a OR camera:x)", "NOT NOT a", "a OR date:2024", "a AND b",
     "AND", "OR", "NOT", "without",
@@ -58,6 +59,7 @@ def test_the_parts_are_those_of_the_conjunction_at_the_top() -> None:
     ("text", "part"),
     [
         ("a dog", QueryPart("a dog", "description", None, False, (), "")),
+        ("sky above", QueryPart("sky above", "description", None, False, (), "")),
         ("a OR date:2024", QueryPart("a OR date:2024", "group", None, False, (), "")),
         ("-ext:jpg", QueryPart("ext:jpg", "filter", "ext", True, (), "")),
         ("-(a OR b)", QueryPart("a OR b", "group", None, True, (), "")),

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visionquery.errors import QueryError
+from visionquery.query.arrangement import as_arranged
 from visionquery.query.ast import (
     And,
+    Arranged,
     Blend,
     Box,
     Contains,
@@ -34,6 +36,11 @@ _NEGATION = re.findall(
     r"\S+",
     "without no not but and with or in on it its is any a the except for excluding w/o people, "
     "people parking sign wearing swimming pool do does show only dog background allowed doubt .",
+)
+_PLACES = re.findall(
+    r"\S+",
+    "left right of to the on side above below under is at top bottom picture a dog sky two 3 dogs "
+    "cats children six way all center high turn me 5 . dog,",
 )
 _MARKS = (
     *("3 dogs", "2:no cats, ", "1:dog ", "5:"),
@@ -101,11 +108,22 @@ _weighted = st.one_of(
     st.builds(Picture, _names, _weights),
     st.builds(Like, _ids, _weights, _boxes),
 )
+_placed = st.lists(st.sampled_from(_PLACES).map(lambda text: Token("word", text, 0)), min_size=1)
+
+
+def _described(blend: Blend) -> Blend | Arranged:
+    """Return a blend as it is read: one plain description may say where things are."""
+    first, *others = blend.terms
+    arranged = None if others or not isinstance(first, Text) else as_arranged(first)
+    return arranged or blend
+
+
 _blends = st.builds(
     lambda first, others: Blend((*first, *others)),
-    st.lists(st.builds(_text, _mixed), max_size=1),
+    st.lists(st.builds(_text, st.one_of(_mixed, _placed.filter(_is_stable))), max_size=1),
     st.lists(_weighted, max_size=3),
 ).filter(lambda blend: len(blend.terms) > 0)
+_descriptions = _blends.map(_described)
 
 _lists = st.lists(_prose.map(lambda text: text.replace(",", "").strip()).filter(bool), min_size=1)
 _sides = st.integers(0, 10**9)
@@ -135,7 +153,7 @@ _filters = st.one_of(
     st.builds(lambda a: Filter("date", Range(f"{a}-10-31", None)), _years),
 )
 _exclusions = st.one_of(_literal, _mixed).map(lambda tokens: Not(Blend((_text(tokens),))))
-_leaves: st.SearchStrategy[Node] = st.one_of(_blends, _filters, _exclusions)
+_leaves: st.SearchStrategy[Node] = st.one_of(_descriptions, _filters, _exclusions)
 
 
 def _flat(kind: type[And] | type[Or], parts: list[Node]) -> Node:
@@ -170,7 +188,7 @@ def nodes_of(node: Node) -> int:
             return 1 + nodes_of(part)
         case And(parts) | Or(parts):
             return 1 + sum(nodes_of(part) for part in parts)
-        case Filter():
+        case Filter() | Arranged():
             return 1
 
 
@@ -193,7 +211,7 @@ def test_an_outline_has_one_printable_line_for_each_node(node: Node) -> None:
 @given(
     st.lists(
         st.one_of(
-            st.sampled_from([f" {word} " for word in _NEGATION]),
+            st.sampled_from([f" {word} " for word in _NEGATION + _PLACES]),
             st.sampled_from(_MARKS),
             st.text(max_size=3),
         ),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from visionquery.present.text import count, percents, printable
-from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
+from visionquery.query.ast import And, Arranged, Blend, Filter, Node, Not, Or
 from visionquery.query.wording import unparse
 from visionquery.search.result import Explanation, Part
 
@@ -40,7 +40,7 @@ def left_out_by(node: Node, parts: Sequence[Part]) -> list[str]:
 def _culprits(node: Node, passes: Mapping[str, bool]) -> list[Node]:
     """Return the nodes that make a tree false by filters alone, none where nothing does."""
     match node:
-        case Blend():
+        case Blend() | Arranged():
             return []
         case Filter():
             return [] if passes[unparse(node)] else [node]
@@ -56,7 +56,7 @@ def _culprits(node: Node, passes: Mapping[str, bool]) -> list[Node]:
 def _is_true(node: Node, passes: Mapping[str, bool]) -> bool:
     """Tell whether filters alone make a tree true."""
     match node:
-        case Blend():
+        case Blend() | Arranged():
             return False
         case Filter():
             return passes[unparse(node)]

@@ -9,6 +9,7 @@ from typing import Literal
 
 __all__ = [
     "And",
+    "Arranged",
     "Blend",
     "Box",
     "Contains",
@@ -22,6 +23,7 @@ __all__ = [
     "Or",
     "Picture",
     "Range",
+    "Relation",
     "Term",
     "Text",
     "terms_of",
@@ -76,6 +78,24 @@ class Blend:
     """One or more terms that together make one vector. A single term is the common case."""
 
     terms: tuple[Term, ...]
+
+
+Relation = Literal[
+    "left of", "right of", "above", "below", "left", "right", "top", "bottom", "count"
+]
+"""How two things lie, where one lies in the picture, or how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """A description in plain words that says where things are, or how many. `text` are all its
+    words, as written; `things` what is looked for, the subject first; `count` how many, for the
+    relation "count" alone."""
+
+    text: Text
+    relation: Relation
+    things: tuple[Text, ...]
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +168,7 @@ class Or:
     parts: tuple["Node", ...]
 
 
-Node = Blend | Filter | Not | And | Or
+Node = Blend | Arranged | Filter | Not | And | Or
 
 
 def terms_of(node: Node) -> tuple[Term, ...]:
@@ -156,6 +176,8 @@ def terms_of(node: Node) -> tuple[Term, ...]:
     match node:
         case Blend(terms):
             return terms
+        case Arranged(text):
+            return (text,)
         case Filter():
             return ()
         case Not(part):

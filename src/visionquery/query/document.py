@@ -2,6 +2,7 @@
 
 from visionquery.query.ast import (
     And,
+    Arranged,
     Blend,
     Contains,
     Filter,
@@ -25,12 +26,17 @@ def as_document(node: Node) -> dict[str, object]:
 
     The first key tells what a dict is: `all` and `any` hold lists of parts, `not` a part, `blend`
     a list of terms (`text` with its `quotes`, `image` or `like`, each with a `weight`, and for a
-    part of an image with its `box`: left, top, width, height in percent), `filter` the name of a
-    field, beside which the test stands.
+    part of an image with its `box`: left, top, width, height in percent), `arranged` a dict of the
+    `text`, the `relation`, the `things` and the `count` of a description of where things are,
+    `filter` the name of a field, beside which the test stands.
     """
     match node:
         case Blend(terms):
             return {"blend": [_term(term) for term in terms]}
+        case Arranged(text, relation, things, count):
+            named = [thing.text for thing in things]
+            said = {"relation": relation, "things": named, "count": count}
+            return {"arranged": {"text": text.text, **said}}
         case Filter(field, test):
             return {"filter": field, **_test(test)}
         case Not(part):

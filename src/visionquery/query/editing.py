@@ -10,6 +10,7 @@ from typing import Literal
 from visionquery.errors import QueryError
 from visionquery.query.ast import (
     And,
+    Arranged,
     Blend,
     Field,
     Filter,
@@ -117,6 +118,8 @@ def _kind(node: Node) -> PartKind:
         case Blend(terms):
             is_text = all(isinstance(term, Text) for term in terms)
             return "description" if is_text else "picture"
+        case Arranged():
+            return "description"
         case Filter():
             return "filter"
         case _:

@@ -8,7 +8,8 @@
 The terms of one sequence make one vector: words and quotes without a weight are one description,
 in their order, and its first term. Filters, negations and groups are further parts that the image
 must satisfy. What a description excludes in plain language (see `negation`) is read as if it
-stood behind a minus.
+stood behind a minus. A sequence of one plain description that says where things are, or how many
+(see `arrangement`), is read as that.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from itertools import takewhile
 from typing import Final
 
 from visionquery.errors import QueryError
+from visionquery.query.arrangement import as_arranged
 from visionquery.query.ast import And, Blend, Filter, Node, Not, Or, Picture, Term, Text
 from visionquery.query.negation import Division, divide, trigger_length
 from visionquery.query.tokens import Token, join_words, tokenize
@@ -121,11 +123,16 @@ def _sequence(reader: _Reader) -> Node:
     description = divide(words)
     if description.kept:
         terms.insert(0, _text(description.kept))
-    blend: list[Node] = [Blend(tuple(terms))] if terms else []
-    parts = blend + _exclusions(reader, description) + others
+    described = [_described(terms)] if terms else []
+    parts = described + _exclusions(reader, description) + others
     if not parts:
         raise _unexpected(token, _missing_before(reader), _ANYTHING)
     return _conjunction(parts)
+
+
+def _described(terms: Sequence[Term]) -> Node:
+    arranged = as_arranged(terms[0]) if len(terms) == 1 and isinstance(terms[0], Text) else None
+    return arranged or Blend(tuple(terms))
 
 
 def _missing_before(reader: _Reader) -> str:

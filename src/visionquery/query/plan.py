@@ -6,12 +6,13 @@ be run anywhere its vectors' model is known by `fingerprint`, without grammar or
 
 from dataclasses import dataclass
 
-from visionquery.query.ast import Filter
+from visionquery.query.ast import Filter, Relation
 from visionquery.types import Calibration, Matrix
 
 __all__ = [
     "AllOf",
     "AnyOf",
+    "Arrangement",
     "Expression",
     "FilterRef",
     "Negation",
@@ -61,6 +62,20 @@ class ProbeRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrangement:
+    """What an image gets for `whole`, all the words, and for where it shows `things`.
+
+    Of the relation "count", which says that there are `count`, the things are what competes: the
+    same things in other numbers.
+    """
+
+    whole: ProbeRef
+    things: tuple[ProbeRef, ...]
+    relation: Relation
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FilterRef:
     """1 where `Plan.filters[index]` holds, otherwise 0."""
 
@@ -88,7 +103,7 @@ class AnyOf:
     parts: tuple["Expression", ...]
 
 
-Expression = ProbeRef | FilterRef | Negation | AllOf | AnyOf
+Expression = ProbeRef | Arrangement | FilterRef | Negation | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)

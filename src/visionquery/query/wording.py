@@ -5,6 +5,7 @@ from typing import Final
 from visionquery.errors import QueryError
 from visionquery.query.ast import (
     And,
+    Arranged,
     Blend,
     Box,
     Contains,
@@ -40,6 +41,8 @@ def unparse(node: Node) -> str:
     match node:
         case Blend():
             return _blend_text(node)
+        case Arranged(text):
+            return _words_text(text)
         case Filter():
             return f"{node.field}:{_value_text(node.test)}"
         case Not():
@@ -63,7 +66,7 @@ def _conjunction_text(node: And) -> str:
         f"({unparse(part)})" if isinstance(part, And | Or) else unparse(part) for part in node.parts
     ]
     # Terms that stand in one sequence make one vector, so a second blend needs its AND.
-    one_sequence = not any(isinstance(part, Blend) for part in node.parts[1:])
+    one_sequence = not any(isinstance(part, Blend | Arranged) for part in node.parts[1:])
     return (" " if one_sequence else " AND ").join(texts)
 
 
@@ -191,6 +194,8 @@ def _outline(node: Node, indent: str) -> list[str]:
         case Blend(terms):
             lines = [f"{deeper}{term.weight:g} × {_term_line(term)}" for term in terms]
             return [f"{indent}one vector of", *lines]
+        case Arranged():
+            return [indent + _arranged_line(node)]
         case Filter():
             return [f"{indent}{_FACTS.get(node.field, node.field)} {_test_words(node)}"]
         case Not(part):
@@ -198,6 +203,19 @@ def _outline(node: Node, indent: str) -> list[str]:
         case And(parts) | Or(parts):
             title = "all of" if isinstance(node, And) else "any of"
             return [indent + title, *(line for part in parts for line in _outline(part, deeper))]
+
+
+def _arranged_line(node: Arranged) -> str:
+    subject, *others = (_shown(thing.text) for thing in node.things)
+    match node.relation:
+        case "count":
+            return f"{node.count} {subject}"
+        case "left" | "right":
+            return f"{subject} on the {node.relation}"
+        case "top" | "bottom":
+            return f"{subject} at the {node.relation}"
+        case _:
+            return " ".join([subject, node.relation, *others])
 
 
 def _term_line(term: Term) -> str:

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.ast import Box
-from visionquery.query.plan import Plan, ProbeRef
+from visionquery.query.plan import Arrangement, Plan, ProbeRef
+from visionquery.search.arrangement import (
+    Leaning,
+    RegionScores,
+    against,
+    in_order,
+    leaning,
+    otherwise_many,
+)
 from visionquery.search.calibrate import LogOdds, Scale, log_odds, suspicion
 from visionquery.search.phrases import Held, share_held
 from visionquery.search.regions import Lifted
@@ -29,7 +37,7 @@ class Known:
     """What is known of a library for a plan: the `scales` of its probes, who `held` how much of
     their words, None for nothing, and the `masks` of its filters, each (m,), of the rows `looked`
     at, (m,), rising, where these are not all; `lifted` are the cosines of all images where parts of
-    them count too."""
+    them count too, and `regions` these parts, where the plan asks where things are."""
 
     plan: Plan
     scales: list[Scale]
@@ -37,7 +45,7 @@ class Known:
     masks: list[Mask]
     looked: NDArray[np.intp] | None = None
     lifted: Lifted | None = None
-
+    regions: RegionScores | None = None
 
     def cosines(self, store: Store, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the cosines (p, n) of the probes with images of rows (n,), as they count."""
@@ -89,6 +97,28 @@ class Evidence:
             several=excluded.several,
         )
         return self._with_words(excluded.index, visual)
+
+    def placed(self, wanted: Arrangement, *, drops: bool) -> LogOdds:
+        """Return what images gain or lose, (n,), for where they show things, or how many: in order
+        or, where it `drops` them, in what makes them part of the answer. 0 where nothing is known.
+        """
+        if wanted.relation == "count":
+            own, *others = (self._spreads(ref.index) for ref in (wanted.whole, *wanted.things))
+            return otherwise_many(own, others)
+        leaning = self.leaning(wanted)
+        return against(leaning) if drops else in_order(leaning)
+
+    def leaning(self, wanted: Arrangement) -> Leaning:
+        """Return how far images, (n,), lie as is wanted; 0 where there are no regions."""
+        if self.known.regions is None:
+            return np.zeros(len(self.rows))
+        things = [thing.index for thing in wanted.things]
+        return leaning(wanted.relation, self.known.regions, things, self.rows)
+
+    def _spreads(self, index: int) -> NDArray[np.float64]:
+        scale = self.known.scales[index]
+        spreads: NDArray[np.float64] = (self.cosines[index] - scale.usual) / scale.spread
+        return spreads
 
     def _with_words(self, index: int, visual: LogOdds) -> LogOdds:
         held = self.known.held[index]

@@ -12,10 +12,24 @@ import numpy as np
 
 from visionquery.errors import InputError
 from visionquery.models.encoder import Encoder
-from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture, Term, Text
+from visionquery.query.arrangement import other_counts
+from visionquery.query.ast import (
+    And,
+    Arranged,
+    Blend,
+    Filter,
+    Like,
+    Node,
+    Not,
+    Or,
+    Picture,
+    Term,
+    Text,
+)
 from visionquery.query.plan import (
     AllOf,
     AnyOf,
+    Arrangement,
     Expression,
     FilterRef,
     Negation,
@@ -45,6 +59,10 @@ class _Numbering:
 
     blends: dict[Blend, int]
     filters: dict[Filter, int]
+
+    def probe(self, blend: Blend) -> ProbeRef:
+        """Return the probe of a blend, a new one where it has none yet."""
+        return ProbeRef(self.blends.setdefault(blend, len(self.blends)))
 
 
 def plan(
@@ -86,7 +104,12 @@ def plan(
 def _expression(node: Node, numbering: _Numbering) -> Expression:
     match node:
         case Blend():
-            return ProbeRef(numbering.blends.setdefault(node, len(numbering.blends)))
+            return numbering.probe(node)
+        case Arranged():
+            things = other_counts(node) if node.relation == "count" else node.things
+            whole = numbering.probe(Blend((node.text,)))
+            found = tuple(numbering.probe(Blend((thing,))) for thing in things)
+            return Arrangement(whole, found, node.relation, node.count)
         case Filter():
             return FilterRef(numbering.filters.setdefault(node, len(numbering.filters)))
         case Not(part):
@@ -102,9 +125,10 @@ def _said_together(parts: Sequence[Node]) -> list[Blend]:
     """Return the descriptions of a conjunction as one sentence, forwards and backwards: a picture
     of a dog on a beach matches "a dog and a beach" better than either. Each part still counts on
     its own, so that one which is not there is missed."""
+    said = [Blend((part.text,)) if isinstance(part, Arranged) else part for part in parts]
     texts = [
         part.terms[0]
-        for part in parts
+        for part in said
         if isinstance(part, Blend) and len(part.terms) == 1 and isinstance(part.terms[0], Text)
     ]
     if not 1 < len(texts) <= _MOST_TOGETHER:
@@ -148,12 +172,13 @@ def _annotated(
 ) -> Expression:
     """Tell each excluded probe what is `asked` for in its conjunction, of how many it is one."""
     match expression:
-        case ProbeRef(index) if negated:
+        case ProbeRef(index) | Arrangement(ProbeRef(index)) if negated:
             return ProbeRef(index, _beside(index, asked, likeness), several)
         case Negation(part):
             return Negation(_annotated(part, likeness, asked=asked, negated=not negated))
         case AllOf(parts):
-            beside = [part.index for part in parts if isinstance(part, ProbeRef)]
+            wholes = [part.whole if isinstance(part, Arrangement) else part for part in parts]
+            beside = [part.index for part in wholes if isinstance(part, ProbeRef)]
             return AllOf(
                 tuple(
                     _annotated(

@@ -7,7 +7,7 @@ as a cosine, so that whatever judges these need not know of regions. A few words
 a thing, which may be small; many describe all of a picture, and no part of it alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from visionquery.query.ast import Box
 from visionquery.query.plan import Probe
 from visionquery.store.regions import Regions
-from visionquery.types import Matrix
 
 __all__ = ["Lifted", "lifted"]
 
@@ -57,19 +56,19 @@ class Lifted:
 def lifted(
     whole: Cosines,
     regions: Regions,
-    vectors: Matrix,
+    scores: Cosines,
     probes: Sequence[Probe],
     *,
-    asked: NDArray[np.bool_],
+    asked: Collection[int],
 ) -> Lifted:
-    """Return what counts of images with cosines `whole` (p, n) for probes, whose vectors are
-    (p, embed_dim), where those `asked` for, (p,), may be met by a part of an image."""
-    scores = regions.scores(vectors[asked]) - _BIAS * regions.biases
+    """Return what counts of images with cosines `whole` (p, n) for probes, whose cosines with the
+    regions are `scores` (p, m), where those `asked` for may be met by a part of an image."""
     found = np.full(whole.shape, -1, dtype=np.intp)
     cosines = whole.copy()
     starts = np.flatnonzero(np.diff(regions.owners, prepend=-1))
     owners, counts = regions.owners[starts], np.diff(starts, append=len(regions.owners))
-    for place, parts in zip(np.flatnonzero(asked).tolist(), scores, strict=True):
+    for place in sorted(asked):
+        parts = scores[place] - _BIAS * regions.biases
         usual, spread = _scale(whole[place])
         as_whole = (whole[place, owners] - usual) / spread
         many = int(len(probes[place].phrases) > _FEW_WORDS)
