@@ -11,8 +11,7 @@ and 0.228 (+0.012 to +0.034); these photographs are not seen there.
 
 Tried and left out: credit for the number as well as blame for others (among all no better, and no
 bound holds for it any more), the competing numbers' mean or log-sum in place of the best (worse
-among all), "many" and "a group of" as competitors. Peaks over regions cannot count: two dogs lie in
-one region as often as not.
+among all), "many" and "a group of" as competitors.
 """
 
 import re

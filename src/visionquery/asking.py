@@ -83,8 +83,8 @@ def answer(
     make sense. Raises InputError for what does not, for pictures that are not there, parts of
     images whose files are not, and folders that are not indexed; ImageError, ModelError.
     """
-    from visionquery.search.arranging import Arrangement
     from visionquery.search.executor import execute
+    from visionquery.search.variety import Variety
 
     started = time.perf_counter()
     _check(wanted)
@@ -103,7 +103,7 @@ def answer(
             places=wanted.within,
             parts=wanted.parts,
             exact=wanted.exact,
-            arrangement=Arrangement(wanted.fold, wanted.spread),
+            variety=Variety(wanted.fold, wanted.spread),
         )
     return _response(page, text, store.model.name, wanted, time.perf_counter() - started)
 

@@ -12,14 +12,6 @@ from numpy.typing import NDArray
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.ast import Box
 from visionquery.query.plan import Plan
-from visionquery.search.arranging import (
-    PLAIN,
-    Arrangement,
-    Placed,
-    Stretch,
-    arranged,
-    images_for,
-)
 from visionquery.search.calibrate import confidence, log_odds_of
 from visionquery.search.candidates import (
     Found,
@@ -37,6 +29,14 @@ from visionquery.search.result import (
     Page,
     Part,
     Sort,
+)
+from visionquery.search.variety import (
+    PLAIN,
+    Placed,
+    Stretch,
+    Variety,
+    arranged,
+    images_for,
 )
 from visionquery.store.base import Order, Store
 from visionquery.store.derived import order_of
@@ -60,7 +60,7 @@ def execute(
     places: Sequence[str] = (),
     parts: bool = False,
     exact: bool | None = None,
-    arrangement: Arrangement = PLAIN,
+    variety: Variety = PLAIN,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
@@ -68,7 +68,7 @@ def execute(
     relevant. None is relevance, and for a plan of filters alone, which gives every match, by date.
     Of an image that lies in several folders, a path in `places` counts there. `parts` explains
     every hit. `exact` says whether every image is compared, None that it is in all but libraries
-    too large for their store. `arrangement` folds what is alike, so that limit and offset count
+    too large for their store. `variety` folds what is alike, so that limit and offset count
     groups, and spreads what comes first. Raises ModelMismatchError for a plan made with another
     model, InputError for a limit, offset or confidence without meaning.
     """
@@ -78,18 +78,18 @@ def execute(
         if plan.probes:
             least = log_odds_of(min_confidence)
             compares = find if compares_all(store, exact) else find_likely
-            count = images_for(arrangement, offset + limit)
+            count = images_for(variety, offset + limit)
             found = compares(plan, store, where, count=count, least=least)
             stretch = _best_first(store, found, least=least)
             if by is not None and len(found.relevant):
                 stretch = _sorted(store, found, by=by, places=places)
             total, is_exact = len(found.relevant), found.exact
         else:
-            first = (offset, limit) if arrangement.is_plain else (0, arrangement.looked_at)
+            first = (offset, limit) if variety.is_plain else (0, variety.looked_at)
             stretch, total = _listed(plan, store, where, by or "date", first, places=places)
             is_exact = True
         hits, folded_away = arranged(
-            store, stretch, lambda *page: _hits(store, *page, parts=parts), arrangement,
+            store, stretch, lambda *page: _hits(store, *page, parts=parts), variety,
             total=total, limit=limit, offset=offset,
         )  # fmt: skip
     relevant = min(max(total - folded_away - offset, 0), len(hits))
