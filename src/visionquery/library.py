@@ -1,7 +1,6 @@
 """The façade: one object for a library of images that can be asked in words.
 
-It holds a store and, once needed, an encoder, and passes data between the rooms below. It
-never prints; what a person should see goes through the callbacks.
+It holds a store and an encoder, and passes data between the rooms below. It never prints.
 """
 
 import os
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.encoder import Encoder
     from visionquery.store.backup import BackedUp
+    from visionquery.teaching import Concepts
 
 __all__ = ["Library"]
 
@@ -212,10 +212,9 @@ class Library:
         """Read the text inside the pictures of folders or files, without any of the whole
         library, that was not read yet; `add` comes before.
 
-        Every batch is kept as it is finished. Images whose files are not there now, or have
-        changed, stay unread; the report says what to do. Raises InputError for a path that is not
-        in the library and without the extra `ocr`, ModelError where that does not work, and
-        LibraryBusyError when another process is writing.
+        Every batch is kept. Images whose files are gone or have changed stay unread; the report
+        says what to do. Raises InputError for a path that is not in the library
+        and without the extra `ocr`, ModelError, LibraryBusyError.
         """
         from visionquery import filling
 
@@ -314,10 +313,10 @@ class Library:
         min_confidence: float = 0.0,
         exact: bool | None = None,
     ) -> Response:
-        """Find images that look like one, given as a file or an image id; it is left out. `exact`
-        is that of `search`.
+        """Find images that look like one, a file or an image id, which is left out.
 
-        Raises InputError when `image` is neither, ImageError when it cannot be decoded.
+        `exact` is that of `search`. Raises InputError when `image` is neither, ImageError when it
+        cannot be decoded.
         """
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
@@ -352,21 +351,23 @@ class Library:
         )  # fmt: skip
 
     def image(self, image_id: str) -> KnownImage:
-        """Return what is known of the image with an id, which is given whole.
-
-        Raises ImageNotFoundError where there is none.
-        """
+        """Return what is known of the image with a whole id. Raises ImageNotFoundError."""
         return known_image(self._store, image_id)
 
     def original(self, image_id: str) -> tuple[str, "Content"]:
-        """Return a file of the image with an id, given whole, as its path and content: nothing
-        else than what was indexed, whatever lies at that path by now. What is a part of a larger
-        file, such as a moment of a video, has no bytes of its own but a path and a fragment.
+        """Return a file of the image with an id, given whole, as its path and content, as it was
+        indexed. A part of a larger file, as a moment of a video, has a path and a fragment.
 
-        Raises ImageNotFoundError where there is no such image, and where its files are gone or
-        have changed.
+        Raises ImageNotFoundError where there is no such image, or no file of it as it was.
         """
         return original(self._store, image_id)
+
+    @property
+    def concepts(self) -> "Concepts":
+        """What the library was taught, and what teaches it more (`concept:NAME` in queries)."""
+        from visionquery.teaching import Concepts
+
+        return Concepts(self._store, lambda: self.encoder)
 
     @property
     def image_count(self) -> int:
@@ -378,8 +379,7 @@ class Library:
         return self._store.facets()
 
     def warm_up(self) -> None:
-        """Load the encoder and use its text tower once, so that the first search is as fast as
-        every other. Raises ModelError where it is missing or broken."""
+        """Load the encoder and use it once, for a fast first search. Raises ModelError."""
         self.encoder.encode_texts(["a picture"])
 
     def covers(self, place: Place) -> bool:

@@ -12,7 +12,9 @@ from visionquery.query.ast import (
     Blend,
     Box,
     Contains,
+    Example,
     Filter,
+    Learned,
     Like,
     Near,
     Node,
@@ -39,6 +41,7 @@ _MARKS = (
     *("3 dogs", "2:no cats, ", "1:dog ", "5:"),
     *("AND", "OR", "NOT", "(", ")", "-", '"', "“", "”", "2:", ".5:", "0:", " ", " ", "\n", "\x1b"),
     *("date:", "2024", "..", "last summer", "near:", "1,2,3km", "keyword:a,b", "note:", "like:ab"),
+    *("more:ab", "less:ab", "concept:x"),
     *("like:a@1,2,3,4", "like:a@", "@9,9,9,9"),
     *("image:x", "width:>3", "\udcff", "é", "собака", "\x00", "-x", "--", "t-shirt", ",", "’"),
 )
@@ -100,11 +103,14 @@ _weighted = st.one_of(
     st.builds(_text, st.one_of(_weighable, _one_quote), _weights),
     st.builds(Picture, _names, _weights),
     st.builds(Like, _ids, _weights, _boxes),
+    st.builds(Learned, _prose, _weights),
 )
+_examples = st.lists(st.builds(Example, _prose, st.booleans()), max_size=2)
 _blends = st.builds(
-    lambda first, others: Blend((*first, *others)),
+    lambda first, others, examples: Blend((*first, *others, *examples)),
     st.lists(st.builds(_text, _mixed), max_size=1),
     st.lists(_weighted, max_size=3),
+    _examples,
 ).filter(lambda blend: len(blend.terms) > 0)
 
 _lists = st.lists(_prose.map(lambda text: text.replace(",", "").strip()).filter(bool), min_size=1)
@@ -231,6 +237,8 @@ _FAULTS = [
     ("()", 1),
     ("(a AND OR b)", 7),
     ("-2:dog", 1),
+    ("-more:ab", 1),
+    ("2:less:ab", 2),
     ("2:(a)", 2),
     ("NOT )", 4),
     ('""', 0),

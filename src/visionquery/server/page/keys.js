@@ -35,6 +35,8 @@ const SHEET = [
   ['Select; up to here', ['x', 'Space', 'Shift + x']],
   ['More like this', ['s']],
   ['Not this', ['n']],
+  ['Learn: more of this', ['m']],
+  ['Learn: less of this', ['u']],
   ['Search by a part', ['b']],
   ['Copy the path', ['c']],
   ['Play the video from here', ['p']],
@@ -171,6 +173,8 @@ function onPicture(key, hit, index, { actions, selection }) {
   const acts = {
     s: () => actions.moreLike(hit.image_id),
     n: () => void actions.notThis(hit.image_id),
+    m: () => void actions.teachMore(hit.image_id),
+    u: () => void actions.teachLess(hit.image_id),
     d: () => void actions.download(hit),
     c: () => actions.copyPath(hit),
     x: () => selection.toggle(hit, index),
