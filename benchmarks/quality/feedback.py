@@ -16,7 +16,9 @@ Rocchio alone reaches its +0.079 for labelled pictures with 4.7 % worse; a ridge
 without the images' covariance +0.063 with 9.4 %; the covariance without a step towards the nearest
 images +0.125 with 3.5 %, but 16 % of the photographs' queries; the nearest images alone, without
 any click, +0.007 and +0.022 with 9.4 %; to weigh a head by how its scores go with the start's,
-+0.010 and +0.053.
++0.010 and +0.053; a head that moves further the more examples there are, which at ten clicks on the
+photographs turns +0.014 into -0.002. Twice the ridge and half the step towards the nearest lets no
+query get worse, and gains 0.067 on all that are held out.
 """
 
 from collections.abc import Callable

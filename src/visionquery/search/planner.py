@@ -140,7 +140,9 @@ def _sentence(texts: Sequence[Text]) -> Text:
 
 def _probe(blend: Blend) -> Probe:
     texts = [term for term in blend.terms if isinstance(term, Text)]
-    return Probe(unparse(blend), len(texts) == len(blend.terms), phrases_of(texts))
+    # Words that examples teach stay near what they were: their curve shows more of what is right.
+    asked = [term for term in blend.terms if not isinstance(term, Example)]
+    return Probe(unparse(blend), 0 < len(texts) == len(asked), phrases_of(texts))
 
 
 def _likeness(blends: list[Blend], vectors: Matrix, background: Background | None) -> Matrix:
