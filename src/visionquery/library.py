@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from visionquery.images.content import Content
     from visionquery.indexing.status import LibraryStatus
     from visionquery.seeing import Heatmap
+    from visionquery.teaching import Concepts
 
 __all__ = ["Library"]
 
@@ -89,7 +90,8 @@ class Library(FilledLibrary):
         """Find images that look like one, given as a file or an image id; it is left out. `exact`
         and `fold` are those of `search`.
 
-        Raises InputError when `image` is neither, ImageError when it cannot be decoded.
+        `exact` is that of `search`. Raises InputError when `image` is neither, ImageError when it
+        cannot be decoded.
         """
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
@@ -146,14 +148,19 @@ class Library(FilledLibrary):
         return known_image(self._store, image_id)
 
     def original(self, image_id: str) -> tuple[str, "Content"]:
-        """Return a file of the image with an id, given whole, as its path and content: nothing
-        else than what was indexed, whatever lies at that path by now. What is a part of a larger
-        file, such as a moment of a video, has no bytes of its own but a path and a fragment.
+        """Return a file of the image with an id, given whole, as its path and content, as it was
+        indexed. A part of a larger file, as a moment of a video, has a path and a fragment.
 
-        Raises ImageNotFoundError where there is no such image, and where its files are gone or
-        have changed.
+        Raises ImageNotFoundError where there is no such image, or no file of it as it was.
         """
         return original(self._store, image_id)
+
+    @property
+    def concepts(self) -> "Concepts":
+        """What the library was taught, and what teaches it more (`concept:NAME` in queries)."""
+        from visionquery.teaching import Concepts
+
+        return Concepts(self._store, lambda: self.encoder)
 
     @property
     def image_count(self) -> int:
@@ -165,8 +172,7 @@ class Library(FilledLibrary):
         return self._store.facets()
 
     def warm_up(self) -> None:
-        """Load the encoder and use its text tower once, so that the first search is as fast as
-        every other. Raises ModelError where it is missing or broken."""
+        """Load the encoder and use it once, for a fast first search. Raises ModelError."""
         self.encoder.encode_texts(["a picture"])
 
     def covers(self, place: Place) -> bool:

@@ -14,7 +14,9 @@ from visionquery.query.ast import (
     Blend,
     Box,
     Contains,
+    Example,
     Filter,
+    Learned,
     Like,
     Near,
     Node,
@@ -46,6 +48,7 @@ _MARKS = (
     *("3 dogs", "2:no cats, ", "1:dog ", "5:"),
     *("AND", "OR", "NOT", "(", ")", "-", '"', "“", "”", "2:", ".5:", "0:", " ", " ", "\n", "\x1b"),
     *("date:", "2024", "..", "last summer", "near:", "1,2,3km", "keyword:a,b", "note:", "like:ab"),
+    *("more:ab", "less:ab", "concept:x"),
     *("like:a@1,2,3,4", "like:a@", "@9,9,9,9"),
     *("image:x", "width:>3", "\udcff", "é", "собака", "\x00", "-x", "--", "t-shirt", ",", "’"),
 )
@@ -107,6 +110,7 @@ _weighted = st.one_of(
     st.builds(_text, st.one_of(_weighable, _one_quote), _weights),
     st.builds(Picture, _names, _weights),
     st.builds(Like, _ids, _weights, _boxes),
+    st.builds(Learned, _prose, _weights),
 )
 _placed = st.lists(st.sampled_from(_PLACES).map(lambda text: Token("word", text, 0)), min_size=1)
 
@@ -118,10 +122,12 @@ def _described(blend: Blend) -> Blend | Arranged:
     return arranged or blend
 
 
+_examples = st.lists(st.builds(Example, _prose, st.booleans()), max_size=2)
 _blends = st.builds(
-    lambda first, others: Blend((*first, *others)),
+    lambda first, others, examples: Blend((*first, *others, *examples)),
     st.lists(st.builds(_text, st.one_of(_mixed, _placed.filter(_is_stable))), max_size=1),
     st.lists(_weighted, max_size=3),
+    _examples,
 ).filter(lambda blend: len(blend.terms) > 0)
 _descriptions = _blends.map(_described)
 
@@ -249,6 +255,8 @@ _FAULTS = [
     ("()", 1),
     ("(a AND OR b)", 7),
     ("-2:dog", 1),
+    ("-more:ab", 1),
+    ("2:less:ab", 2),
     ("2:(a)", 2),
     ("NOT )", 4),
     ('""', 0),

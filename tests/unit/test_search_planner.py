@@ -318,3 +318,29 @@ def test_a_general_word_as_a_wish_or_within_a_phrase_is_itself(query):
 def test_the_null_of_the_plan_is_the_librarys(world, store):
     other = replace(background(world, text=5, image=0), null=Null(0.3, 0.2, 0.1))
     assert world.plan("dog", store, background=other).null == Null(0.3, 0.2, 0.1)
+
+
+# -- examples and concepts -------------------------------------------------------------------------
+def test_examples_draw_a_vector_to_what_is_liked_and_from_what_is_not(world, store):
+    plain = world.plan("dog", store).vectors[0]
+    taught = world.plan("dog more:b2 less:c3", store).vectors[0]
+    beach, car = store.vectors([1, 2])
+    assert np.linalg.norm(taught) == pytest.approx(1.0, abs=1e-5)
+    assert taught @ beach > plain @ beach
+    assert taught @ car < plain @ car
+    assert int(np.argmax(store.vectors([0, 1, 2]) @ taught)) == 0, "it stays near what was asked"
+
+
+def test_examples_alone_are_enough_but_for_what_is_not_liked(world, store):
+    (vector,) = world.plan("more:b2", store).vectors
+    assert int(np.argmax(store.vectors([0, 1, 2]) @ vector)) == 1
+    with pytest.raises(InputError, match="less: alone"):
+        world.plan("less:b2 date:2024", store)
+    with pytest.raises(InputError, match="more:zz is not here"):
+        world.plan("dog more:zz", store)
+
+
+def test_what_contradicts_itself_moves_a_vector_less(world, store):
+    queries = ("dog", "dog more:b2 less:b2", "dog more:b2")
+    plain, torn, taught = (world.plan(query, store).vectors[0] for query in queries)
+    assert plain @ torn > plain @ taught

@@ -108,8 +108,9 @@ def search(
 
     With PATH the folders are brought up to date first, then searched; without, the whole
     library is. QUERY: plain words, with "without" and "no" as they are meant; "quoted words";
-    -word; OR, AND, NOT and parentheses; 2:word for weight; image:FILE, like:ID; path:, ext:,
-    date:, width:, height:, orientation:, camera:, near:, keyword:, text:.
+    -word; OR, AND, NOT and parentheses; 2:word for weight; image:FILE, like:ID,
+    concept:NAME; more:ID and less:ID say what is meant; path:, ext:, date:, width:, height:,
+    orientation:, camera:, near:, keyword:, text:.
     """
     node = parse(query)
     if explain_query:

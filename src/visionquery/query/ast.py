@@ -13,8 +13,10 @@ __all__ = [
     "Blend",
     "Box",
     "Contains",
+    "Example",
     "Field",
     "Filter",
+    "Learned",
     "Like",
     "Near",
     "Node",
@@ -70,12 +72,31 @@ class Like:
     box: Box | None = None
 
 
-Term = Text | Picture | Like
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An image of the library that says what is meant: more like it (`more:ID`) or less
+    (`less:ID`). It teaches the vector of the terms that it stands among; `image_id` may be a
+    unique prefix."""
+
+    image_id: str
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A concept that the library was taught, by its name (`concept:NAME`)."""
+
+    name: str
+    weight: float = 1.0
+
+
+Term = Text | Picture | Like | Learned | Example
 
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """One or more terms that together make one vector. A single term is the common case."""
+    """One or more terms that together make one vector. A single term is the common case; examples
+    stand behind all others."""
 
     terms: tuple[Term, ...]
 

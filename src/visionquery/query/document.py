@@ -5,7 +5,9 @@ from visionquery.query.ast import (
     Arranged,
     Blend,
     Contains,
+    Example,
     Filter,
+    Learned,
     Like,
     Near,
     Node,
@@ -25,10 +27,11 @@ def as_document(node: Node) -> dict[str, object]:
     """Return a tree as nested dicts, lists, texts and numbers.
 
     The first key tells what a dict is: `all` and `any` hold lists of parts, `not` a part, `blend`
-    a list of terms (`text` with its `quotes`, `image` or `like`, each with a `weight`, and for a
-    part of an image with its `box`: left, top, width, height in percent), `arranged` a dict of the
-    `text`, the `relation`, the `things` and the `count` of a description of where things are,
-    `filter` the name of a field, beside which the test stands.
+    a list of terms (`text` with its `quotes`, `image`, `like` or `concept`, each with a `weight`,
+    and for a part of an image with its `box`: left, top, width, height in percent; or an example,
+    `more` or `less`), `arranged` a dict of the `text`, the `relation`, the `things` and the `count`
+    of a description of where things are, `filter` the name of a field, beside which the test
+    stands.
     """
     match node:
         case Blend(terms):
@@ -57,6 +60,10 @@ def _term(term: Term) -> dict[str, object]:
         case Like(image_id, weight, box):
             part = {} if box is None else {"box": [box.left, box.top, box.width, box.height]}
             return {"like": image_id, "weight": weight, **part}
+        case Learned(name, weight):
+            return {"concept": name, "weight": weight}
+        case Example(image_id, wanted):
+            return {"more" if wanted else "less": image_id}
 
 
 def _test(test: Contains | Range | OneOf | Near) -> dict[str, object]:

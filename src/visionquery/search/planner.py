@@ -3,6 +3,7 @@
 A blend of one term is exactly that term's vector. In a blend of words and pictures, each vector is
 first taken from the middle of its modality (texts and pictures of one model lie in different
 regions), so that a weight means the same for both; where all are of one kind there is no need.
+What a concept learnt has no such region. Examples teach the vector of the other terms.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,9 @@ from visionquery.query.ast import (
     And,
     Arranged,
     Blend,
+    Example,
     Filter,
+    Learned,
     Like,
     Node,
     Not,
@@ -40,6 +43,8 @@ from visionquery.query.plan import (
 from visionquery.query.wording import unparse
 from visionquery.search.background import Background
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
+from visionquery.search.concepts import concept_vector
+from visionquery.search.examples import taught
 from visionquery.search.kinds import with_kinds
 from visionquery.search.phrases import phrases_of
 from visionquery.store.base import Store
@@ -79,14 +84,15 @@ def plan(
     is not run when the query has neither. `read_picture` gives the pixels of picture files and of
     parts of stored images, whose full ids it is told; a whole stored image has its vector. Without
     a background, texts are calibrated by their own scores and nothing is centred. Raises
-    InputError for a `like:` that names no image or several and for a blend whose terms cancel out;
+    InputError for a `like:`, `more:` or `less:` that names no image or several, a concept that is
+    not known or of another model, and a blend whose terms cancel out or that only `less:` makes;
     passes on what `read_picture` raises.
     """
     numbering = _Numbering(blends={}, filters={})
     expression = _expression(with_kinds(node), numbering)
     blends = list(numbering.blends)
     vectors = _term_vectors(blends, encoder=encoder, store=store, read_picture=read_picture)
-    probes = [_blended(blend, vectors, background) for blend in blends]
+    probes = [_learnt(blend, vectors, background, store) for blend in blends]
     empty = np.empty((0, encoder.identity.embed_dim), dtype=np.float32)
     stacked = np.stack(probes) if probes else empty
     likeness = _likeness(blends, stacked, background)
@@ -147,7 +153,9 @@ def _sentence(texts: Sequence[Text]) -> Text:
 
 def _probe(blend: Blend) -> Probe:
     texts = [term for term in blend.terms if isinstance(term, Text)]
-    return Probe(unparse(blend), len(texts) == len(blend.terms), phrases_of(texts))
+    # Words that examples teach stay near what they were: their curve shows more of what is right.
+    asked = [term for term in blend.terms if not isinstance(term, Example)]
+    return Probe(unparse(blend), 0 < len(texts) == len(asked), phrases_of(texts))
 
 
 def _likeness(blends: list[Blend], vectors: Matrix, background: Background | None) -> Matrix:
@@ -227,7 +235,11 @@ def _term_vectors(
     for key in keys:
         match key:
             case Like(image_id, _, None):
-                vectors[key] = _stored(image_id, store)
+                vectors[key] = _stored("like", image_id, store)
+            case Example(image_id, wanted):
+                vectors[key] = _stored("more" if wanted else "less", image_id, store)
+            case Learned(name):
+                vectors[key] = concept_vector(name, store)
             case Like() | Picture():
                 seen.append(key)
     if seen:
@@ -241,12 +253,18 @@ def _term_vectors(
 
 def _key(term: Term) -> Term:
     """Return what makes two terms the same vector: weight and quotes do not."""
-    return Text(term.text) if isinstance(term, Text) else replace(term, weight=1.0)
+    match term:
+        case Text(text):
+            return Text(text)
+        case Example():
+            return term
+        case _:
+            return replace(term, weight=1.0)
 
 
-def _stored(image_id: str, store: Store) -> Vector:
+def _stored(field: str, image_id: str, store: Store) -> Vector:
     with store.reading():
-        vector: Vector = store.vectors([_row(image_id, store)])[0]
+        vector: Vector = store.vectors([_row(field, image_id, store)])[0]
     return vector
 
 
@@ -255,34 +273,52 @@ def _named(term: Picture | Like, store: Store) -> Picture | Like:
     if isinstance(term, Picture):
         return term
     with store.reading():
-        (record,) = store.records([_row(term.image_id, store)])
+        (record,) = store.records([_row("like", term.image_id, store)])
     return replace(term, image_id=record.image_id)
 
 
-def _row(image_id: str, store: Store) -> int:
+def _row(field: str, image_id: str, store: Store) -> int:
     rows = store.find(image_id)
     if len(rows) != 1:
         problem = "is the beginning of several ids; give more of it" if rows else "is not here"
         raise InputError(
-            f"like:{image_id} {problem}. The ids of images stand in the results with --json."
+            f"{field}:{image_id} {problem}. The ids of images stand in the results with --json."
         )
     return rows[0]
 
 
-def _blended(blend: Blend, vectors: dict[Term, Vector], background: Background | None) -> Vector:
-    if len(blend.terms) == 1:
-        return vectors[_key(blend.terms[0])]
-    is_mixed = len({isinstance(term, Text) for term in blend.terms}) > 1
+def _learnt(
+    blend: Blend, vectors: dict[Term, Vector], background: Background | None, store: Store
+) -> Vector:
+    """Return the vector of a blend, as its examples teach it."""
+    examples = [term for term in blend.terms if isinstance(term, Example)]
+    asked = [term for term in blend.terms if not isinstance(term, Example)]
+    start = _blended(asked, vectors, background) if asked else None
+    if not examples:
+        assert start is not None, "a blend has a term"
+        return start
+    liked = [vectors[term] for term in examples if term.wanted]
+    disliked = [vectors[term] for term in examples if not term.wanted]
+    return taught(start, liked, disliked, store=store)
+
+
+def _blended(
+    terms: Sequence[Text | Picture | Like | Learned],
+    vectors: dict[Term, Vector],
+    background: Background | None,
+) -> Vector:
+    if len(terms) == 1:
+        return vectors[_key(terms[0])]
+    is_mixed = len({isinstance(term, Text) for term in terms}) > 1
     middle = background if is_mixed else None
     weighted = [
-        np.float32(term.weight) * _centred(vectors[_key(term)], term, middle)
-        for term in blend.terms
+        np.float32(term.weight) * _centred(vectors[_key(term)], term, middle) for term in terms
     ]
     return _unit(np.sum(weighted, axis=0))
 
 
 def _centred(vector: Vector, term: Term, background: Background | None) -> Vector:
-    if background is None:
+    if background is None or isinstance(term, Learned):
         return vector
     mean = background.text_mean if isinstance(term, Text) else background.image_mean
     return _unit(vector - mean)

@@ -146,10 +146,12 @@ class QueryPartShape(_Shape):
     """A part of a query at its top: the parts of an AND, or the whole."""
 
     text: str = Field(examples=["date:2024"])
-    kind: Literal["description", "picture", "filter", "group"]
+    kind: Literal["description", "picture", "example", "filter", "group"]
     field: str | None = Field(description="The field of a filter.", examples=["date"])
     excluded: bool
-    image_ids: list[str] = Field(description="Images that `like:` terms of the part name.")
+    image_ids: list[str] = Field(
+        description="Images that `like:`, `more:` and `less:` terms of the part name."
+    )
     without: str = Field(description="The query without this part.", examples=["a dog"])
 
 

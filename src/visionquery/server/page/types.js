@@ -25,7 +25,7 @@
  *
  * @typedef {object} QueryPart
  * @property {string} text
- * @property {'description'|'picture'|'filter'|'group'} kind
+ * @property {'description'|'picture'|'example'|'filter'|'group'} kind
  * @property {string|null} field
  * @property {boolean} excluded
  * @property {string[]} image_ids
