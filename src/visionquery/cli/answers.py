@@ -49,6 +49,11 @@ def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
         _show(response.hits)
     if not response.exact and not json and not quiet:
         say("Not every picture was compared, to save time; --exact compares them all.")
+    if response and not json and not quiet and all(hit.placed == "unsure" for hit in response):
+        say(
+            "Where things are cannot be told in these pictures: they lie too close together, or "
+            "have no regions yet (visionquery index PATH --regions)."
+        )
     if not response and not json and not quiet:
         _say_nothing_found(response, as_table=on_terminal() and not null)
     raise typer.Exit(0 if response else 1)

@@ -100,6 +100,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "taken_at": hit.taken_at,
         "box": None if hit.box is None else _sides(hit.box),
         "folded": list(hit.folded),
+        "placed": hit.placed,
     }
     if hit.parts:
         document["parts"] = [_part(part) for part in hit.parts]

@@ -21,7 +21,14 @@ from visionquery.search.candidates import (
     look_at,
     narrowed,
 )
-from visionquery.search.judging import Judged, judged, mean_cosine, probes_asked, ranked
+from visionquery.search.judging import (
+    Judged,
+    judged,
+    mean_cosine,
+    placings,
+    probes_asked,
+    ranked,
+)
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -268,7 +275,7 @@ def _hits(
         rows = [record.row for _, record in page]
         explained = parts_of(shown.evidence, store, places=places, rows=rows)
     certainty = confidence(shown.odds[places])
-    scores = _scores(shown)
+    scores, placed = _scores(shown), placings(shown, places)
     return [
         Hit(
             rank=first_rank + i,
@@ -283,6 +290,7 @@ def _hits(
             parts=explained[i],
             fragments=record.fragments,
             box=_box(shown, record.row),
+            placed=placed[i],
         )
         for i, (place, record) in enumerate(page)
     ]

@@ -21,9 +21,11 @@ from visionquery.query.plan import (
     Plan,
     ProbeRef,
 )
+from visionquery.search.arrangement import WEAK
 from visionquery.search.calibrate import LogOdds
 from visionquery.search.combination import arrangements, combined, leaves
 from visionquery.search.evidence import Evidence, Known
+from visionquery.search.result import Placing
 
 __all__ = [
     "ABOVE_ALL",
@@ -36,6 +38,7 @@ __all__ = [
     "mean_cosine",
     "needed",
     "needs_a_probe",
+    "placings",
     "probes_asked",
     "ranked",
 ]
@@ -104,6 +107,23 @@ def probes_asked(expression: Expression, *, negated: bool = False) -> set[int]:
 def asks_where(expression: Expression) -> bool:
     """Return whether an expression asks where things are."""
     return any(each.relation != "count" for each in arrangements(expression))
+
+
+def placings(judged: Judged, places: Sequence[int]) -> list[Placing | None]:
+    """Return, for some of the judged images, whether things lie where a plan says; None each where
+    it says nothing of that."""
+    asked = arrangements(judged.evidence.known.plan.expression)
+    wanted = [each for each in asked if each.relation != "count"]
+    if not wanted or not places:
+        return [None] * len(places)
+    leanings = [judged.evidence.leaning(each)[list(places)] for each in wanted]
+    return [_placing(float(least)) for least in np.minimum.reduce(leanings)]
+
+
+def _placing(leaning: float) -> Placing:
+    if abs(leaning) < WEAK:
+        return "unsure"
+    return "as asked" if leaning > 0 else "otherwise"
 
 
 def _counts(expression: Expression) -> list[Arrangement]:

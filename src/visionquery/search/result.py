@@ -13,6 +13,7 @@ __all__ = [
     "Hit",
     "Page",
     "Part",
+    "Placing",
     "Response",
     "Sort",
     "path_within",
@@ -25,6 +26,10 @@ things gets an answer there, on held-out photographs."""
 
 Sort = Literal["relevance", "date", "path"]
 """Order of an answer: best first; newest first, undated last; by path."""
+
+
+Placing = Literal["as asked", "otherwise", "unsure"]
+"""Whether things lie where a query says; unsure where too little of an image tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Hit:
     `fragments` says, of those paths whose file holds several images, which one it is. `box` is the
     part of the image that what is asked for was found in, None where the whole says more. `folded`
     are the ids of images that are much the same and stand behind this one, where that was asked
-    for.
+    for. `placed` tells whether things lie where the query says, None where it says nothing of that.
     """
 
     rank: int
@@ -74,6 +79,7 @@ class Hit:
     fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
     box: Box | None = None
     folded: tuple[str, ...] = ()
+    placed: Placing | None = None
 
     @property
     def fragment(self) -> str:

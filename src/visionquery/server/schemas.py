@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from visionquery.search.result import Sort
+from visionquery.search.result import Placing, Sort
 
 __all__ = [
     "MAX_QUERY",
@@ -135,6 +135,9 @@ class HitShape(_Shape):
     height: int = Field(examples=[3024])
     taken_at: str | None = Field(description="ISO 8601.", examples=["2024-07-14T18:22:05"])
     box: tuple[float, float, float, float] | None = _BOX
+    placed: Placing | None = Field(
+        description="Whether things lie where the query says; null where it says nothing of that."
+    )
     parts: list[PartShape] = Field(description="Filled when `explain` was asked for.")
     folded: list[str] = Field(
         description="Ids of relevant images that are much the same and stand behind this one, best "
