@@ -1,13 +1,11 @@
-"""The façade: one object for a library of images that can be asked in words.
-
-It holds a store and, once needed, an encoder, and passes data between the rooms below. It
-never prints; what a person should see goes through the callbacks.
-"""
+"""The façade: one object for a library of images that can be asked in words. It never prints;
+what a person should see goes through the callbacks."""
 
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from visionquery import given
@@ -24,6 +22,7 @@ from visionquery.errors import InputError
 from visionquery.given import Place
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.indexing.places import forget, move, scopes_at
+from visionquery.looking import Looker
 from visionquery.opening import Fetch, asked_model, picture_or_id, source_of
 from visionquery.query.ast import Blend, Like, Node
 from visionquery.search.result import Explanation, Response, Sort
@@ -57,13 +56,16 @@ class Library:
         *,
         threads: int = 0,
         open_again: Callable[[], Store] | None = None,
+        looks: Place | None = None,
     ) -> None:
         """Join a store with a way to get the encoder of a model, asked for at first need, and to
-        open the store once more."""
+        open the store once more; `looks` is that of `open`."""
         self._store = store
         self._load_encoder, self._open_again = load_encoder, open_again
         self._threads = threads or os.cpu_count() or 1
         self._left: list[Store] = []
+        kept = None if looks is None else Path(given.place(looks))
+        self._looker = Looker(load_encoder, kept, self._threads)
 
     @classmethod
     def open(
@@ -74,6 +76,7 @@ class Library:
         create: bool = False,
         offline: bool = False,
         threads: int = 0,
+        looks: Place | None = None,
         on_note: Callable[[str], None] = _ignore,
         on_download: Callable[[str, int, int], None] = _ignore,
     ) -> Self:
@@ -82,8 +85,9 @@ class Library:
         `model` is a catalog name, an alias or a model folder: for a new library the model of
         all its vectors, for an existing one a check. None and "auto" stand for the library's
         own model or, for a new one, the automatic choice. `offline` never touches the network.
-        `threads` decode and encode, 0 for one per core. `on_note` gets sentences for a person,
-        `on_download` (file, done_bytes, total_bytes).
+        `threads` decode and encode, 0 for one per core. `looks` is a folder that keeps what second
+        looks see, for all libraries; None keeps it while this one is open. `on_note` gets sentences
+        for a person, `on_download` (file, done_bytes, total_bytes).
 
         Raises LibraryNotFoundError, StoreError, SchemaTooNewError, ModelMismatchError,
         UnknownModelError, InputError for a wrong number of threads, and for a new library without
@@ -91,8 +95,8 @@ class Library:
         """
         fetch = Fetch(offline=offline, on_note=on_note, on_download=on_download)
         source = source_of(location, model, fetch, threads)
-        store = source.store(create=create)
-        return cls(store, source.encoder, threads=threads, open_again=source.store)
+        store, again = source.store(create=create), source.store
+        return cls(store, source.encoder, threads=threads, open_again=again, looks=looks)
 
     def __enter__(self) -> Self:
         return self
@@ -195,13 +199,9 @@ class Library:
         if wanted is None or (spec is None and model is not None):
             raise InputError("Name the model that the library is to move to; it is not chosen.")
         report, encoder = filling.reencode(
-            self._store,
-            wanted,
-            self._load_encoder,
-            lambda: self.encoder,
-            on_progress=on_progress,
-            threads=self._threads,
-        )
+            self._store, wanted, self._load_encoder, lambda: self.encoder,
+            on_progress=on_progress, threads=self._threads,
+        )  # fmt: skip
         if encoder is not None:
             self.encoder = encoder
         return report
@@ -246,9 +246,9 @@ class Library:
     def compact(self) -> Compaction:
         """Give back the room of removed images, which keep their place on disk until then.
 
-        The library is written anew beside itself, and takes its place in one step: it needs about
-        as much free room as it takes, and whatever stops it leaves it as it was. Programs that
-        have it open elsewhere must open it again. Raises StoreError while the library is being
+        The library is written anew beside itself, and takes its place in one step: it needs as much
+        free room again, and whatever stops it leaves it as it was. Programs that have it open
+        elsewhere must open it again. Raises StoreError while the library is being
         moved to another model, LibraryBusyError when another process is writing.
         """
         from visionquery import filling
@@ -285,6 +285,9 @@ class Library:
         exact: bool | None = None,
         pictures: Mapping[str, bytes] = NO_PICTURES,
         limits: Limits = DEFAULT_LIMITS,
+        rerank: Place | None = None,
+        candidates: int = 100,
+        on_look: Callable[[int, int], None] = _ignore,
     ) -> Response:
         """Find images by what they show.
 
@@ -294,15 +297,19 @@ class Library:
         `sort` by "date" (newest first) or "path" orders what is relevant; None is "relevance",
         for a query of filters alone "date". `explain` gives every hit its parts. `exact` tells
         whether every image is compared; None is where the store can. `pictures` are
-        contents of picture files that terms `image:NAME` mean, decoded within `limits`.
+        contents of picture files that terms `image:NAME` mean, decoded within `limits`. `rerank`
+        is a larger model, given like that of `open`, that looks at the best 24 to 200 `candidates`
+        once more; what it has not seen yet it encodes, and tells `on_look` (done, total).
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
         node, name = given.tree(query, text)
         places = given.places(self._store, within)
         wanted = Wanted(limit, offset, sort, given.least(min_confidence), places, explain, exact)
+        look = rerank and self._looker.at(rerank, candidates, self._store.model, on_look)
         return answer(
-            self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
-        )
+            self._store, lambda: self.encoder, node, name, wanted, pictures=pictures,
+            limits=limits, looking=look or None,
+        )  # fmt: skip
 
     def similar(
         self,
@@ -377,10 +384,12 @@ class Library:
         """Return what filters can choose from: cameras, types, folders and dates, with counts."""
         return self._store.facets()
 
-    def warm_up(self) -> None:
-        """Load the encoder and use its text tower once, so that the first search is as fast as
-        every other. Raises ModelError where it is missing or broken."""
+    def warm_up(self, *, rerank: Place | None = None) -> None:
+        """Load the encoder, and that of a second look, and use its text tower once, so that the
+        first search is as fast as every other. Raises ModelError where it is missing or broken."""
         self.encoder.encode_texts(["a picture"])
+        if rerank is not None:
+            self._looker.at(rerank, 100, self._store.model).bank()
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""

@@ -1,10 +1,12 @@
 """`visionquery search QUERY [PATH…]`"""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from visionquery.cli.answers import answer, check_form, show_query
+from visionquery.cli.answers import answer, check_form, show_first, show_query
 from visionquery.cli.options import (
     PLACE,
     ExactFlag,
@@ -19,8 +21,8 @@ from visionquery.cli.options import (
     QueryArgument,
     QuietFlag,
 )
-from visionquery.cli.output import say
-from visionquery.cli.session import add_paths, open_for
+from visionquery.cli.output import on_terminal, say
+from visionquery.cli.session import add_paths, looking, open_for
 from visionquery.errors import InputError, LibraryBusyError, LibraryReadOnlyError
 from visionquery.library import Library
 from visionquery.opening import check_pictures
@@ -73,6 +75,22 @@ _ExplainQueryFlag = Annotated[
         "--explain-query", help="Show how the query is read; nothing is indexed or searched."
     ),
 ]
+_RerankOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rerank",
+        metavar="NAME|DIR",
+        help="A larger model that looks at the best pictures once more; what it sees is kept.",
+        show_default=False,
+    ),
+]
+_CandidatesOption = Annotated[
+    int | None,
+    typer.Option(
+        help="How many of the best --rerank looks at, 24 to 200 (default 100).",
+        show_default=False,
+    ),
+]
 
 
 def search(
@@ -89,6 +107,8 @@ def search(
     explain_query: _ExplainQueryFlag = False,
     no_index: _NoIndexFlag = False,
     exact: ExactFlag = None,
+    rerank: _RerankOption = None,
+    candidates: _CandidatesOption = None,
     json: JsonFlag = False,
     null: NullFlag = False,
     quiet: QuietFlag = False,
@@ -105,6 +125,8 @@ def search(
         show_query(query, node, json=json)
         return
     check_form(json=json, null=null, explain=explain)
+    if candidates is not None and rerank is None:
+        raise InputError("--candidates are those that --rerank MODEL looks at; give a model too.")
     least = _least(min_confidence, everything=everything)
     check_pictures(node)
     update = [] if no_index else paths or []
@@ -113,11 +135,44 @@ def search(
         if paths and not places:
             response = _nothing(query, opened, least)
         else:
-            response = opened.search(
-                node, text=query, limit=limit, offset=offset, within=places, explain=explain,
-                sort=sort.value if sort else None, min_confidence=least, exact=exact,
+            ask = partial(
+                opened.search, node, text=query, limit=limit, offset=offset, within=places,
+                explain=explain, sort=sort.value if sort else None, min_confidence=least,
+                exact=exact,
             )  # fmt: skip
+            is_shown = on_terminal() and not (json or null)
+            response = (
+                _looked_twice(
+                    partial(ask, candidates=100 if candidates is None else candidates),
+                    rerank, is_shown=is_shown, quiet=quiet,
+                )
+                if rerank
+                else ask()
+            )
     answer(response, json=json, null=null, quiet=quiet)
+
+
+def _looked_twice(
+    ask: Callable[..., Response],
+    rerank: str,
+    *,
+    is_shown: bool,
+    quiet: bool,
+) -> Response:
+    """Return the answer after a second look. A person sees the first one until then, and keeps it
+    where they do not wait."""
+    first = ask() if is_shown else None
+    if first is not None:
+        show_first(first)
+    try:
+        with looking(quiet=quiet) as on_look:
+            return ask(rerank=rerank, on_look=on_look)
+    except KeyboardInterrupt:
+        if first is None:
+            raise
+        if not quiet:
+            say("Stopped looking; what was seen is kept.")
+        raise typer.Exit(0 if first else 1) from None
 
 
 def _least(min_confidence: float | None, *, everything: bool) -> float:

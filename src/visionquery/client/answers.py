@@ -40,6 +40,8 @@ def response_of(document: Document) -> Response:
         closest=tuple(map(_hit, document["closest"])),
         total=document["total"],
         min_confidence=document["min_confidence"],
+        reranked_by=document.get("reranked_by"),
+        not_reranked=document.get("not_reranked", 0),
     )
 
 

@@ -87,14 +87,18 @@ class Client:
         sort: Sort | None = None,
         explain: bool = False,
         exact: bool | None = None,
+        rerank: bool = False,
+        candidates: int = 100,
     ) -> Response:
         """Find images by what they show; as `Library.search`, but for `picture`: the content of a
-        picture file that the query calls `image:upload`, or that is all of a blank query.
+        picture file that the query calls `image:upload`, or that is all of a blank query; and
+        `rerank`: whether the server's second model looks once more, which may take its time.
 
         Raises the errors of `Library.search`, and EngineError where the server does not answer.
         """
         asked = _asked(limit, offset, within, min_confidence)
         asked |= {"q": query, "sort": sort, "explain": explain, "exact": exact}
+        asked |= {"rerank": rerank, "candidates": candidates}
         return response_of(self._answer("/search", asked, picture))
 
     def all_hits(

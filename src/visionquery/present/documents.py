@@ -47,8 +47,8 @@ def render(document: Mapping[str, object], *, in_one_line: bool = False) -> str:
 
 
 def search_document(response: Response) -> dict[str, object]:
-    """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "results",
-    "closest"}`; `min_confidence` is where relevance ended, None for the default."""
+    """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "reranked_by",
+    "not_reranked", "results", "closest"}`; `min_confidence` is where relevance ended."""
     return {
         "query": response.query,
         "model": response.model,
@@ -56,6 +56,8 @@ def search_document(response: Response) -> dict[str, object]:
         "seconds": round(response.seconds, 4),
         "min_confidence": response.min_confidence,
         "total": response.total,
+        "reranked_by": response.reranked_by,
+        "not_reranked": response.not_reranked,
         "results": _hits(response.hits),
         "closest": _hits(response.closest),
     }

@@ -5,6 +5,7 @@ where the confidence rounds to 1. Equal images are ordered by id, never by row.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ from visionquery.store.base import ImageRecord, Order, Store
 from visionquery.store.derived import order_of
 from visionquery.store.questions import EVERYWHERE, Where
 
+if TYPE_CHECKING:
+    from visionquery.search.second_look import Second
+
 __all__ = ["execute", "explain"]
 
 _BESIDE = 100
@@ -54,6 +58,7 @@ def execute(
     places: Sequence[str] = (),
     parts: bool = False,
     exact: bool | None = None,
+    second: "Second | None" = None,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
@@ -61,8 +66,9 @@ def execute(
     relevant. None is relevance, and for a plan of filters alone, which gives every match, by date.
     Of an image that lies in several folders, a path in `places` counts there. `parts` explains
     every hit. `exact` says whether every image is compared, None that it is in all but libraries
-    too large for their store. Raises ModelMismatchError for a plan made with another model,
-    InputError for a limit, offset or confidence without meaning.
+    too large for their store. `second` is a model that judges the best once more. Raises
+    ModelMismatchError for a plan made with another model, InputError for a limit, offset or
+    confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
     by = None if sort == "relevance" else sort
@@ -73,7 +79,13 @@ def execute(
             )
         least = log_odds_of(min_confidence)
         compares = find if compares_all(store, exact) else find_likely
-        found = compares(plan, store, where, count=offset + limit, least=least)
+        count = offset + limit + (second.candidates if second else 0)
+        found = compares(plan, store, where, count=count, least=least)
+        if second is not None:
+            # Few ask for this, and a search should start fast.
+            from visionquery.search.second_look import refined
+
+            found = refined(found, second, store, least=least)
         if by is None or not len(found.relevant):
             shown, page = _best_page(store, found, limit=limit, offset=offset, least=least)
         else:

@@ -6,7 +6,9 @@ regions), so that a weight means the same for both; where all are of one kind th
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -28,15 +30,32 @@ from visionquery.search.background import Background
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
 from visionquery.search.kinds import with_kinds
 from visionquery.search.phrases import phrases_of
-from visionquery.store.base import Store
+from visionquery.store.base import ImageRecord
 from visionquery.types import Decoded, Matrix, Vector
 
-__all__ = ["plan"]
+__all__ = ["Images", "plan"]
 
 _LEAST_LENGTH = 1e-6
 _MOST_TOGETHER = 3
 """Descriptions that one sentence can hold; more would name too much to be a picture."""
 _AND = " and "
+
+
+class Images(Protocol):
+    """Where images that a query names are known, with their vectors by its model: a store, for the
+    model of its own."""
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Let this thread see one state in all that it reads until the block ends."""
+
+    def find(self, image_id: str) -> list[int]:
+        """Return the rows whose id starts with `image_id`, in any case (two at most)."""
+
+    def records(self, rows: Sequence[int]) -> list[ImageRecord]:
+        """Return the records of rows, in their order."""
+
+    def vectors(self, rows: Sequence[int]) -> Matrix:
+        """Return the vectors of rows, (len(rows), embed_dim), in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ def plan(
     node: Node,
     *,
     encoder: Encoder,
-    store: Store,
+    store: Images,
     background: Background | None,
     read_picture: Callable[[Picture | Like], Decoded],
 ) -> Plan:
@@ -192,7 +211,7 @@ def _term_vectors(
     blends: list[Blend],
     *,
     encoder: Encoder,
-    store: Store,
+    store: Images,
     read_picture: Callable[[Picture | Like], Decoded],
 ) -> dict[Term, Vector]:
     keys = dict.fromkeys(_key(term) for blend in blends for term in blend.terms)
@@ -219,13 +238,13 @@ def _key(term: Term) -> Term:
     return Text(term.text) if isinstance(term, Text) else replace(term, weight=1.0)
 
 
-def _stored(image_id: str, store: Store) -> Vector:
+def _stored(image_id: str, store: Images) -> Vector:
     with store.reading():
         vector: Vector = store.vectors([_row(image_id, store)])[0]
     return vector
 
 
-def _named(term: Picture | Like, store: Store) -> Picture | Like:
+def _named(term: Picture | Like, store: Images) -> Picture | Like:
     """Return a term with the full id of its image."""
     if isinstance(term, Picture):
         return term
@@ -234,7 +253,7 @@ def _named(term: Picture | Like, store: Store) -> Picture | Like:
     return replace(term, image_id=record.image_id)
 
 
-def _row(image_id: str, store: Store) -> int:
+def _row(image_id: str, store: Images) -> int:
     rows = store.find(image_id)
     if len(rows) != 1:
         problem = "is the beginning of several ids; give more of it" if rows else "is not here"

@@ -91,7 +91,9 @@ class Response:
 
     `model` names the model that compared, `exact` tells that no image was skipped to save time,
     `seconds` is the time from text to answer. `hits`, `closest` and `total` are those of `Page`;
-    `min_confidence` is where relevance ended.
+    `min_confidence` is where relevance ended. `reranked_by` names the model that looked at the best
+    once more, None where none did; `not_reranked` is how many of these it could not look at, since
+    their files are gone or have changed.
     """
 
     query: str
@@ -102,6 +104,8 @@ class Response:
     closest: tuple[Hit, ...]
     total: int
     min_confidence: float
+    reranked_by: str | None = None
+    not_reranked: int = 0
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

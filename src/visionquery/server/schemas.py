@@ -86,6 +86,10 @@ class SearchRequest(PageRequest):
     )
     sort: Sort | None = Field(None, description="Order of what is relevant; else best first.")
     explain: bool = Field(False, description="Give every hit its parts.")
+    rerank: bool = Field(
+        False, description="Have the server's second model look at the best once more."
+    )
+    candidates: int = Field(100, ge=24, le=200, description="How many of the best it looks at.")
 
 
 class PartShape(_Shape):
@@ -143,6 +147,9 @@ class Answer(_Shape):
     seconds: float = Field(description="From text to answer, without HTTP.", examples=[0.012])
     min_confidence: float = Field(description="Where relevance ended.", examples=[0.2])
     total: int = Field(description="Relevant images on all pages.", examples=[31])
+    reranked_by: str | None = Field(description="The model that looked again; null for none.")
+    not_reranked: int = Field(description="How many of the best it could not look at.")
+    second_look: bool = Field(description="Whether `rerank` would refine this answer.")
     results: list[HitShape]
     closest: list[HitShape] = Field(description="What came near, but is below `min_confidence`.")
     next_cursor: str | None = Field(description="For the next page; null at the end.")

@@ -50,6 +50,7 @@ export class Summary {
       milliseconds(answer.seconds),
       dot(),
       answer.model,
+      answer.reranked_by && [dot(), h('span', { 'data-testid': 'refined' }, `refined by ${answer.reranked_by}`)],
       isBrowsing && !view.sort && [dot(), 'newest first'],
       !answer.exact && [
         dot(),

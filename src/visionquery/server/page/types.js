@@ -39,6 +39,8 @@
  * @property {number} seconds
  * @property {number|null} min_confidence
  * @property {number} total
+ * @property {string|null} reranked_by the model that looked once more, null where none did
+ * @property {boolean} second_look whether a second model would refine this answer
  * @property {Hit[]} results
  * @property {Hit[]} closest
  * @property {string|null} next_cursor
