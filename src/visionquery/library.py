@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from visionquery import given
@@ -58,14 +57,12 @@ class Library:
         open_again: Callable[[], Store] | None = None,
         looks: Place | None = None,
     ) -> None:
-        """Join a store with a way to get the encoder of a model, asked for at first need, and to
-        open the store once more; `looks` is that of `open`."""
-        self._store = store
+        """Join a store with ways to get the encoder of a model and to open the store once more;
+        `looks` is that of `open`."""
+        self._store, self._left = store, list[Store]()
         self._load_encoder, self._open_again = load_encoder, open_again
         self._threads = threads or os.cpu_count() or 1
-        self._left: list[Store] = []
-        kept = None if looks is None else Path(given.place(looks))
-        self._looker = Looker(load_encoder, kept, self._threads)
+        self._looker = Looker(load_encoder, looks, self._threads)
 
     @classmethod
     def open(
@@ -89,9 +86,8 @@ class Library:
         looks see, for all libraries; None keeps it while this one is open. `on_note` gets sentences
         for a person, `on_download` (file, done_bytes, total_bytes).
 
-        Raises LibraryNotFoundError, StoreError, SchemaTooNewError, ModelMismatchError,
-        UnknownModelError, InputError for a wrong number of threads, and for a new library without
-        weights WeightsMissingError.
+        Raises LibraryNotFoundError, StoreError, SchemaTooNewError, ModelMismatchError, ModelError,
+        and InputError for a wrong number of threads.
         """
         fetch = Fetch(offline=offline, on_note=on_note, on_download=on_download)
         source = source_of(location, model, fetch, threads)
@@ -247,9 +243,9 @@ class Library:
         """Give back the room of removed images, which keep their place on disk until then.
 
         The library is written anew beside itself, and takes its place in one step: it needs as much
-        free room again, and whatever stops it leaves it as it was. Programs that have it open
-        elsewhere must open it again. Raises StoreError while the library is being
-        moved to another model, LibraryBusyError when another process is writing.
+        free room again, and whatever stops it leaves it as it was. Other programs that have it open
+        must open it again. Raises StoreError while it is being moved to another model,
+        LibraryBusyError when another process is writing.
         """
         from visionquery import filling
 
@@ -305,10 +301,10 @@ class Library:
         node, name = given.tree(query, text)
         places = given.places(self._store, within)
         wanted = Wanted(limit, offset, sort, given.least(min_confidence), places, explain, exact)
-        look = rerank and self._looker.at(rerank, candidates, self._store.model, on_look)
+        look = self._looker.wanted(rerank, candidates, self._store.model, on_look)
         return answer(
-            self._store, lambda: self.encoder, node, name, wanted, pictures=pictures,
-            limits=limits, looking=look or None,
+            self._store, lambda: self.encoder, node, name, wanted,
+            pictures=pictures, limits=limits, looking=look,
         )  # fmt: skip
 
     def similar(
@@ -322,15 +318,12 @@ class Library:
         exact: bool | None = None,
     ) -> Response:
         """Find images that look like one, given as a file or an image id; it is left out. `exact`
-        is that of `search`.
-
-        Raises InputError when `image` is neither, ImageError when it cannot be decoded.
-        """
+        is that of `search`. Raises InputError when `image` is neither, ImageError when it cannot
+        be decoded."""
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
-        places = given.places(self._store, within)
+        places, node = given.places(self._store, within), Blend((term,))
         wanted = Wanted(limit, offset, None, min_confidence, places, exact=exact)
-        node = Blend((term,))
         return answer(self._store, lambda: self.encoder, node, str(image), wanted, without=itself)
 
     def explain(
@@ -359,10 +352,8 @@ class Library:
         )  # fmt: skip
 
     def image(self, image_id: str) -> KnownImage:
-        """Return what is known of the image with an id, which is given whole.
-
-        Raises ImageNotFoundError where there is none.
-        """
+        """Return what is known of the image with an id, given whole. Raises ImageNotFoundError
+        where there is none."""
         return known_image(self._store, image_id)
 
     def original(self, image_id: str) -> tuple[str, "Content"]:
@@ -388,8 +379,8 @@ class Library:
         """Load the encoder, and that of a second look, and use its text tower once, so that the
         first search is as fast as every other. Raises ModelError where it is missing or broken."""
         self.encoder.encode_texts(["a picture"])
-        if rerank is not None:
-            self._looker.at(rerank, 100, self._store.model).bank()
+        if (look := self._looker.wanted(rerank, 100, self._store.model)) is not None:
+            look.bank()
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""

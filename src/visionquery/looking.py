@@ -14,6 +14,7 @@ import numpy as np
 
 from visionquery.errors import InputError
 from visionquery.opening import asked_model
+from visionquery.store.places import expanded
 from visionquery.types import Matrix, ModelIdentity, Vector
 
 if TYPE_CHECKING:
@@ -147,19 +148,26 @@ class Looker:
     the memory of this process alone."""
 
     load_encoder: Callable[[ModelIdentity], Encoder]
-    folder: Path | None
+    folder: str | Path | None
     threads: int
     _opened: dict[str, tuple[Encoder, Looks]] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
-    def at(
-        self, model: str | Path, candidates: int, own: ModelIdentity, on_progress: OnLook = _ignore
-    ) -> Looking:
-        """Return a named model ready to look again at images of a library of the model `own`.
+    def wanted(
+        self,
+        model: str | Path | None,
+        candidates: int,
+        own: ModelIdentity,
+        on_progress: OnLook = _ignore,
+    ) -> Looking | None:
+        """Return a named model ready to look again at images of a library of the model `own`, None
+        where none is named.
 
         Raises InputError for the library's own model and for a number of candidates out of range,
         UnknownModelError, ModelError.
         """
+        if model is None:
+            return None
         least, most = CANDIDATES
         if candidates not in range(least, most + 1):
             raise InputError(
@@ -182,6 +190,7 @@ class Looker:
 
         with self._opening:
             if identity.fingerprint not in self._opened:
-                opened = self.load_encoder(identity), Looks(self.folder, identity)
+                folder = None if self.folder is None else expanded(self.folder)
+                opened = self.load_encoder(identity), Looks(folder, identity)
                 self._opened[identity.fingerprint] = opened
             return self._opened[identity.fingerprint]

@@ -125,48 +125,52 @@ def search(
         show_query(query, node, json=json)
         return
     check_form(json=json, null=null, explain=explain)
-    if candidates is not None and rerank is None:
-        raise InputError("--candidates are those that --rerank MODEL looks at; give a model too.")
+    look = _second_look(rerank, candidates)
     least = _least(min_confidence, everything=everything)
     check_pictures(node)
     update = [] if no_index else paths or []
     with open_for(update, library=library, model=model, quiet=quiet) as opened:
+        ask = partial(
+            opened.search, node, text=query, limit=limit, offset=offset, explain=explain,
+            sort=sort.value if sort else None, min_confidence=least, exact=exact,
+        )  # fmt: skip
         places = _updated(opened, update, quiet=quiet) if update else paths or []
         if paths and not places:
             response = _nothing(query, opened, least)
         else:
-            ask = partial(
-                opened.search, node, text=query, limit=limit, offset=offset, within=places,
-                explain=explain, sort=sort.value if sort else None, min_confidence=least,
-                exact=exact,
-            )  # fmt: skip
-            is_shown = on_terminal() and not (json or null)
-            response = (
-                _looked_twice(
-                    partial(ask, candidates=100 if candidates is None else candidates),
-                    rerank, is_shown=is_shown, quiet=quiet,
-                )
-                if rerank
-                else ask()
-            )
+            response = _answered(ask, places, look, is_plain=json or null, quiet=quiet)
     answer(response, json=json, null=null, quiet=quiet)
 
 
-def _looked_twice(
+def _second_look(rerank: str | None, candidates: int | None) -> dict[str, str | int]:
+    """Return what is wanted of a second look, nothing where none is."""
+    if rerank is None:
+        if candidates is not None:
+            raise InputError(
+                "--candidates are those that --rerank MODEL looks at; give a model too."
+            )
+        return {}
+    return {"rerank": rerank} | ({} if candidates is None else {"candidates": candidates})
+
+
+def _answered(
     ask: Callable[..., Response],
-    rerank: str,
+    places: list[str],
+    look: dict[str, str | int],
     *,
-    is_shown: bool,
+    is_plain: bool,
     quiet: bool,
 ) -> Response:
-    """Return the answer after a second look. A person sees the first one until then, and keeps it
-    where they do not wait."""
-    first = ask() if is_shown else None
+    """Return the answer, after a second look where one is wanted. A person sees the first one until
+    then, and keeps it where they do not wait."""
+    if not look:
+        return ask(within=places)
+    first = ask(within=places) if on_terminal() and not is_plain else None
     if first is not None:
         show_first(first)
     try:
         with looking(quiet=quiet) as on_look:
-            return ask(rerank=rerank, on_look=on_look)
+            return ask(within=places, on_look=on_look, **look)
     except KeyboardInterrupt:
         if first is None:
             raise
