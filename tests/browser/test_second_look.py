@@ -72,7 +72,7 @@ def shown(page: Page) -> list[str]:
 
 def test_the_refined_answer_takes_the_place_of_the_fast_one(held) -> None:
     page, looks = held
-    ask(page, "yellow OR red")
+    ask(page, "red -orange")
     expect(page.get_by_test_id("summary")).not_to_contain_text("refined")
     before = shown(page)
     assert before
@@ -84,7 +84,7 @@ def test_the_refined_answer_takes_the_place_of_the_fast_one(held) -> None:
     looks.go_on.set()
     expect(page.get_by_test_id("refined")).to_have_text("refined by tiny-1")
     assert page.evaluate("scrollY") == place
-    assert looks.asked == ["yellow OR red"]
+    assert looks.asked == ["red -orange"]
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(500)
     assert shown(page) != before
