@@ -206,3 +206,24 @@ def test_the_model_must_be_another_one_that_is_there(library, tiny_model, tmp_pa
         library.search("red", rerank="auto")
     with pytest.raises(UnknownModelError):
         library.search("red", rerank=tmp_path / "no-model")
+
+
+def test_where_images_are_passed_over_the_best_of_the_others_are_looked_at(
+    library, other_model, monkeypatch
+):
+    monkeypatch.setattr("visionquery.store.meaning.COMPARED_ALL", 0)
+    response = library.search("red OR blue -green", rerank=other_model, exact=False)
+    assert (response.exact, response.reranked_by) == (False, "tiny-1")
+    assert {name.split("-")[0] for name in names(response)[: len(response)]} == {"red", "blue"}
+
+
+def test_an_interrupt_keeps_what_was_seen(library, other_model):
+    def stop(done: int, total: int) -> None:
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.search("red", rerank=other_model, on_look=stop)
+    left: list[int] = []
+    library.search("red", rerank=other_model, on_look=lambda _, total: left.append(total))
+    assert left[-1] == 45 - 16  # of those seen, whole batches are kept
