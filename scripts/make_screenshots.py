@@ -52,15 +52,18 @@ def take_all(browser: Browser, address: str) -> None:
     take(browser, search, "page-search", WIDE, "dark")
     take(browser, search, "page-light", WIDE, "light")
     take(browser, search, "page-picture", WIDE, "dark", opens="tile")
+    smile = f"{address}?q=a+woman+smiling"
+    take(browser, smile, "page-where", WIDE, "dark", opens="tile", then="where")
     take(browser, search, "page-phone", PHONE, "light")
     take(browser, search, "page-phone-picture", PHONE, "dark", opens="tile")
     take(browser, address, "page-library", WIDE, "light", opens="library-button")
 
 
 def take(
-    browser: Browser, address: str, name: str, size: dict, scheme: str, *, opens: str | None = None
-) -> None:
-    """Save what a visitor sees at an address, after a click where one is named."""
+    browser: Browser, address: str, name: str, size: dict, scheme: str, *,
+    opens: str | None = None, then: str | None = None,
+) -> None:  # fmt: skip
+    """Save what a visitor sees at an address, after a click or two where they are named."""
     context = browser.new_context(
         viewport=size, color_scheme=scheme, has_touch=size is PHONE, is_mobile=size is PHONE
     )
@@ -68,8 +71,8 @@ def take(
     page.goto(address)
     page.get_by_test_id("tile").first.wait_for()
     page.wait_for_load_state("networkidle")
-    if opens:
-        page.get_by_test_id(opens).first.click()
+    for clicked in filter(None, (opens, then)):
+        page.get_by_test_id(clicked).first.click()
         page.wait_for_load_state("networkidle")
     page.wait_for_timeout(800)
     page.screenshot(path=FOLDER / f"{name}.jpg", type="jpeg", quality=82)

@@ -21,7 +21,7 @@ _CAPTIONS = 300
 def main() -> None:
     """Measure and print."""
     photos = load(__doc__)
-    every = _with_training(photos)
+    every = with_training(photos)
     things = [text for thing in every.absent for text in (thing, with_article(thing))]
     print(f"{len(every.absent)} absent things")
     order = np.random.default_rng(0).permutation(len(every.captions))
@@ -38,7 +38,7 @@ def main() -> None:
         )
 
 
-def _with_training(photos: Photos) -> Photos:
+def with_training(photos: Photos) -> Photos:
     folder = SHARED / "pocket-train"
     entries = map(json.loads, (folder / "captions.jsonl").read_text("utf-8").splitlines())
     captions = {entry["id"]: entry["captions"] for entry in entries}

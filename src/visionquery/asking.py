@@ -46,6 +46,7 @@ __all__ = [
     "known_image",
     "original",
     "picture_id",
+    "planned",
 ]
 
 
@@ -55,8 +56,9 @@ NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is wanted of an answer: its page, the order, where relevance ends (0..1), folders or
-    files to answer from (all where there are none), whether every hit is explained, and whether
-    every image is compared (None: where the store can)."""
+    files to answer from (all where there are none), whether every hit is explained, whether
+    every image is compared (None: where the store can), whether alike images are folded into one,
+    and whether what comes first is spread."""
 
     limit: int = 20
     offset: int = 0
@@ -65,6 +67,8 @@ class Wanted:
     within: Sequence[str] = ()
     parts: bool = False
     exact: bool | None = None
+    fold: bool = False
+    spread: bool = False
 
 
 def answer(
@@ -97,7 +101,7 @@ def answer(
     second, unseen = None, 0
     with store.reading():
         _check_texts(node, store)
-        plan = _planned(store, encoder(), node, pictures, limits)
+        plan = planned(store, encoder(), node, pictures, limits)
         if looking is None or not plan.probes:
             page = _page(plan, store, where, wanted)
     if looking is not None and plan.probes:
@@ -112,6 +116,7 @@ def answer(
 def _page(
     plan: Plan, store: Store, where: Where, wanted: Wanted, *, second: Second | None = None
 ) -> Page:
+    from visionquery.search.arranging import Arrangement
     from visionquery.search.executor import execute
 
     return execute(
@@ -125,6 +130,7 @@ def _page(
         places=wanted.within,
         parts=wanted.parts,
         exact=wanted.exact,
+        arrangement=Arrangement(wanted.fold, wanted.spread),
         second=second,
     )
 
@@ -145,7 +151,10 @@ def _second(
     from visionquery.search.background import background_of
     from visionquery.search.second_look import SAMPLE_SIZE, Second
 
-    best = replace(wanted, limit=looking.candidates, offset=0, sort="relevance", parts=False)
+    best = replace(
+        wanted, limit=looking.candidates, offset=0, sort="relevance", parts=False, fold=False,
+        spread=False,
+    )  # fmt: skip
     page = _page(plan, store, where, best)
     ids = [hit.image_id for hit in (*page.hits, *page.closest)]
     with store.reading():
@@ -158,7 +167,7 @@ def _second(
     if not seen:
         return None, unseen
     bank = looking.bank()
-    again = _planned(
+    again = planned(
         store, looking.encoder, node, pictures, limits,
         images=SeenImages(store, looking), background=background_of(bank, np.stack(seen), count),
     )  # fmt: skip
@@ -176,6 +185,7 @@ def _response(page: Page, text: str, model: str, wanted: Wanted, seconds: float)
         closest=seen_within(page.closest, wanted.within),
         total=page.total,
         min_confidence=wanted.min_confidence,
+        folded_away=page.folded_away,
     )
 
 
@@ -207,7 +217,7 @@ def explain(
                 "folder, with: visionquery index PATH"
             )
         return executor.explain(
-            _planned(store, encoder(), node, pictures, limits),
+            planned(store, encoder(), node, pictures, limits),
             store,
             rows[0],
             text=text,
@@ -257,7 +267,7 @@ def picture_id(path: str) -> str:
     return content.load(spelled(path), limits=DEFAULT_LIMITS).image_id
 
 
-def _planned(
+def planned(
     store: Store,
     encoder: Encoder,
     node: Node,
@@ -268,7 +278,8 @@ def _planned(
     background: Background | None = None,
 ) -> Plan:
     """Return the plan of a tree for the store's own model, or for the one that has vectors of
-    `images` and this background."""
+    `images` and this background; `pictures` and `limits` are those of `answer`, and so is what is
+    raised."""
     from visionquery.search.background import kept_background
     from visionquery.search.planner import plan
 
@@ -327,6 +338,10 @@ def _check(wanted: Wanted) -> None:
     orders = get_args(Sort)
     if wanted.sort is not None and wanted.sort not in orders:
         raise InputError(f"An answer cannot be sorted by {wanted.sort!r}: give {_listed(orders)}.")
+    if wanted.spread and wanted.sort in ("date", "path"):
+        raise InputError(
+            f"An answer has one order: leave out spread, or the order by {wanted.sort}."
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

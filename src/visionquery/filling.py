@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from visionquery.indexing.keeping import Pace
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.reencode import ReencodeReport
+    from visionquery.indexing.regions import RegionsReport
     from visionquery.indexing.report import IndexReport, Progress
     from visionquery.models.encoder import Encoder
     from visionquery.store.backup import BackedUp
 
-__all__ = ["add", "backup", "compact", "read_texts", "reencode", "watch"]
+__all__ = ["add", "add_regions", "backup", "compact", "read_texts", "reencode", "watch"]
 
 
 def add(
@@ -151,6 +152,32 @@ def reencode(
             return report, None
         refresh_background(store, encoder or in_use())
         return report, encoder
+
+
+def add_regions(
+    store: Store,
+    encoder: Callable[[], Encoder],
+    places: Sequence[str],
+    *,
+    on_progress: Callable[[Progress], None],
+    threads: int,
+) -> RegionsReport:
+    """Make regions of the pictures of absolute places, or of all, as `Library.add_regions` says."""
+    from visionquery.images.limits import Limits
+    from visionquery.indexing.regions import index_regions
+    from visionquery.search.background import biases_of, encode_bank
+
+    with store.writing():
+        bank = encode_bank(store, encoder())
+        return index_regions(
+            store,
+            encoder(),
+            named_scopes(store, places) if places else None,
+            biases=lambda vectors: biases_of(vectors, bank),
+            on_progress=on_progress,
+            limits=Limits(),
+            threads=threads,
+        )
 
 
 def read_texts(

@@ -13,6 +13,8 @@ from visionquery.server import ServerSettings
 
 MARKUP = "<img src=x onerror=document.title='run'>.png"
 TOKEN = "a-token-that-nobody-guesses"
+WHILE = 30_000
+"""Milliseconds that a heatmap, which encodes dozens of views, may take on a busy machine."""
 
 
 def link(page: Page, place: int = 0) -> Locator:
@@ -149,6 +151,63 @@ def test_facts_places_and_reasons_are_shown(page: Page, served) -> None:
     assert Path(saved.value.path()).read_bytes() == Path(copied).read_bytes()
     viewer.get_by_test_id("find-near").click()
     expect(page.get_by_test_id("search-box")).to_have_value(re.compile("near:48.856"))
+
+
+def test_where_in_a_picture_it_is(page: Page) -> None:
+    ask(page, "a woman smiling")
+    page.get_by_role("link", name=re.compile("astronaut.png")).click()
+    viewer = page.get_by_test_id("viewer")
+    heat, button = viewer.get_by_test_id("heatmap"), viewer.get_by_test_id("where")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.click()
+    expect(heat).to_be_visible(timeout=WHILE)
+    expect(heat).to_have_css("opacity", "1")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    note = viewer.get_by_test_id("heatmap-note")
+    expect(note).to_contain_text(re.compile(r"Strongest in the frame: \d+ % from the left"))
+    assert heat.bounding_box() == viewer.locator(".viewer-frame").bounding_box()
+    page.keyboard.press("w")
+    expect(heat).to_be_hidden()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("w")
+    expect(heat).to_be_visible(timeout=WHILE)
+    page.keyboard.press("Escape")
+    expect(heat).to_be_hidden()
+    expect(viewer).to_be_visible()
+    button.click()
+    expect(heat).to_be_visible(timeout=WHILE)
+    page.keyboard.press("ArrowRight")
+    expect(heat).to_be_hidden()
+
+
+def test_little_evidence_is_said_to_be_little(page: Page) -> None:
+    ask(page, "an airplane")
+    page.get_by_role("link", name=re.compile("coffee.png")).click()
+    viewer = page.get_by_test_id("viewer")
+    viewer.get_by_test_id("where").click()
+    note = viewer.get_by_test_id("heatmap-note")
+    expect(note).to_contain_text("Little evidence", timeout=WHILE)
+    expect(viewer.get_by_test_id("heatmap")).to_be_visible()
+
+
+def test_without_a_query_there_is_nothing_to_point_at(page: Page) -> None:
+    page.get_by_test_id("tile").first.click()
+    viewer = page.get_by_test_id("viewer")
+    expect(viewer).to_be_visible()
+    expect(viewer.get_by_test_id("where")).to_be_hidden()
+    page.keyboard.press("w")
+    expect(viewer.get_by_test_id("heatmap")).to_be_hidden()
+
+
+def test_filters_alone_cannot_be_pointed_at(page: Page) -> None:
+    ask(page, "camera:sony")
+    page.get_by_test_id("tile").first.click()
+    viewer = page.get_by_test_id("viewer")
+    viewer.get_by_test_id("where").click()
+    expect(viewer.get_by_test_id("heatmap-note")).to_contain_text(
+        "a heatmap needs a description", timeout=WHILE
+    )
+    expect(viewer.get_by_test_id("where")).to_have_attribute("aria-pressed", "false")
 
 
 # -- what is wrong -------------------------------------------------------------------------

@@ -4,7 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 
@@ -87,7 +89,7 @@ def test_the_document_is_a_search_result_and_its_verdict(vq, indexed):
     assert (document["left_out_by"], document["min_confidence"]) == ([], DEFAULT_MIN_CONFIDENCE)
     hits = vq("search", "red AND green", "--all", "--explain", "--json").document["results"]
     hit = next(hit for hit in hits if hit["path"] == str(red))
-    assert document["image"] | {"rank": document["rank"]} == hit
+    assert document["image"] | {"rank": document["rank"], "folded": []} == hit
 
 
 def test_every_rank_is_that_of_the_search(vq, indexed):
@@ -133,3 +135,60 @@ def test_a_column_that_says_nothing_is_left_out(vq, indexed, on_a_terminal):
     on_a_terminal(80)
     shown = vq("explain", indexed / "one" / "red.png", "ext:jpg").out
     assert shown.splitlines()[1].split("  ") == ["part of the query", "wanted", "found"]
+
+
+# -- heatmaps ------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("ending", "kind"), [("png", "PNG"), ("JPG", "JPEG"), ("webp", "WEBP")])
+def test_a_heatmap_is_written_and_told_of(vq, indexed, tmp_path, ending, kind):
+    red, out = indexed / "one" / "red.png", tmp_path / f"out.{ending}"
+    ran = vq("explain", red, "red", "--heatmap", out)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[-1].endswith((f": see {out}.", f": {out} marks no place."))
+    with Image.open(out) as shown:
+        assert (shown.format, shown.size) == (kind, (64, 48))
+
+
+def test_a_heatmap_is_in_the_document(vq, tmp_path):
+    pixels = np.full((300, 600, 3), 245, np.uint8)
+    pixels[:, 400:] = (200, 30, 30)
+    scene, out = tmp_path / "pictures" / "scene.png", tmp_path / "out.png"
+    scene.parent.mkdir()
+    Image.fromarray(pixels).save(scene)
+    assert vq("index", scene, "-q").code == 0
+    document = vq("explain", scene, "red", "--heatmap", out, "--json").document
+    assert set(document) == KEYS | {"heatmap"}
+    seen = document["heatmap"]
+    left, top, width, height = seen["box"]
+    assert (seen["file"], seen["weak"]) == (str(out), False)
+    assert left > 50
+    assert left + width <= 100
+    assert 0 <= top <= top + height <= 100
+    sentence = vq("explain", scene, "red", "--heatmap", out).out.splitlines()[-1]
+    assert sentence.startswith(f"Strongest in the {width:.0f} % × {height:.0f} %")
+    assert vq("explain", scene, "blue", "--heatmap", out, "--json").document["heatmap"]["weak"]
+    weak = vq("explain", scene, "blue", "--heatmap", out).out.splitlines()[-1]
+    assert weak.startswith("Little evidence of it anywhere")
+
+
+def test_a_heatmap_overwrites_no_picture(refused, vq, indexed, tmp_path):
+    red, copy = indexed / "one" / "red.png", tmp_path / "copy.png"
+    changed = indexed / "two" / "green.jpg"
+    shutil.copy(red, copy)
+    changed.write_bytes(changed.read_bytes() + b"more")
+    for kept in (red, copy, changed, indexed / "one" / "blue.png"):
+        before = kept.read_bytes()
+        assert "does not overwrite" in refused("explain", red, "red", "--heatmap", kept)
+        assert kept.read_bytes() == before
+    again = tmp_path / "again.png"
+    for _ in range(2):
+        assert vq("explain", red, "red", "--heatmap", again, "-q").code == 0
+
+
+def test_a_heatmap_that_cannot_be(refused, indexed, tmp_path):
+    red = indexed / "one" / "red.png"
+    assert "ends in .png" in refused("explain", red, "red", "--heatmap", tmp_path / "out.gif")
+    nowhere = tmp_path / "nowhere" / "out.png"
+    assert "cannot be written" in refused("explain", red, "red", "--heatmap", nowhere)
+    nothing = refused("explain", red, "ext:png", "--heatmap", tmp_path / "out.png")
+    assert "a heatmap needs a description" in nothing
+    assert not (tmp_path / "out.png").exists()

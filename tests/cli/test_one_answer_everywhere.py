@@ -200,7 +200,8 @@ def as_json(hit: Hit) -> dict:
         "rank": hit.rank, "score": rounded(hit.score), "confidence": round(hit.confidence, 4),
         "image_id": hit.image_id, "path": hit.path, "paths": list(hit.paths),
         "fragment": hit.fragment or None, "width": hit.width,
-        "height": hit.height, "taken_at": hit.taken_at, "parts": list(map(part_as_json, hit.parts)),
+        "height": hit.height, "taken_at": hit.taken_at, "folded": list(hit.folded),
+        "parts": list(map(part_as_json, hit.parts)),
     }  # fmt: skip
 
 
@@ -236,4 +237,5 @@ def test_the_command_explains_as_python_does(vq, shots, own_settings):
                 assert (document["relevant"], document["rank"], document["images"]) == (
                     found.is_relevant, found.rank, found.images,
                 )  # fmt: skip
-                assert document["image"] | {"rank": found.hit.rank} == as_json(found.hit)
+                of_an_answer = {"rank": found.hit.rank, "folded": []}
+                assert document["image"] | of_an_answer == as_json(found.hit)

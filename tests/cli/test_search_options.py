@@ -216,3 +216,30 @@ def test_an_answer_that_passes_pictures_over_says_so(vq, dated, monkeypatch):
     similar = vq("similar", dated / "one" / "red.png", "--approximate", "--json").document
     assert similar["exact"] is False
     assert similar["results"]
+
+
+def test_one_picture_stands_for_several(vq, dated, on_a_terminal):
+    document = vq("search", "red", "--fold", "--json").document
+    (hit,) = document["results"]
+    assert (document["total"], document["folded_away"], len(hit["folded"])) == (2, 1, 1)
+    plain = vq("search", "red", "--json").document
+    assert {hit["image_id"], *hit["folded"]} == {one["image_id"] for one in plain["results"]}
+    assert [one["folded"] for one in plain["results"]] == [[], []]
+    assert vq("search", "red", "--fold").out.splitlines() == [hit["path"]]
+    similar = vq("similar", dated / "one" / "blue.png", "--fold", "--json").document
+    assert similar["folded_away"] == similar["total"] - len(similar["results"]) > 0
+    on_a_terminal(100)
+    table = vq("search", "red", "--fold").out
+    assert "alike" in table
+    assert "+1" in table
+    assert "alike" not in vq("search", "red").out
+
+
+def test_different_pictures_come_first(vq, dated, refused):
+    asked = ("search", "ext:png,jpg", "--all", "--json")
+    spread = vq(*asked, "--spread").document["results"]
+    plain = vq(*asked).document["results"]
+    assert {hit["image_id"] for hit in spread} == {hit["image_id"] for hit in plain}
+    colours = [Path(hit["path"]).stem for hit in spread[:6]]
+    assert len(set(colours)) == 6
+    assert "leave out spread" in refused("search", "red", "--spread", "--sort", "date")

@@ -36,7 +36,7 @@ def test_json_examples_are_json():
     assert {"results", "closest", "min_confidence", "total"} <= set(search)
     assert query == query_document(query["query"], parse(query["query"]))
     assert {"relevant", "left_out_by"} <= set(explanation)
-    assert set(explanation["image"]) - {"parts"} == set(search["results"][0]) - {"rank"}
+    assert set(explanation["image"]) - {"parts"} == set(search["results"][0]) - {"rank", "folded"}
     assert "stages" in index
     looked = Diagnosis(health["location"], Checked())
     assert health.keys() == doctor_document(looked).keys()

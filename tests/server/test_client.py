@@ -18,6 +18,7 @@ from visionquery.errors import (
     LibraryBusyError,
     ModelError,
 )
+from visionquery.images.overlay import layer
 from visionquery.search.result import Response
 from visionquery.server import ServerSettings
 from visionquery.store.base import FileRecord, Fragment
@@ -38,10 +39,16 @@ def timeless(response: Response) -> Response:
     return dataclasses.replace(response, seconds=0)
 
 
+def library_heatmap(library: Library, image_id: str, query: str) -> bytes:
+    found = library.heatmap(image_id, query)
+    return layer(found.grid, (960, 720), None if found.is_weak else found.box)
+
+
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize(
     "asked",
-    [{}, {"limit": 3, "offset": 2}, {"min_confidence": 0.0}, {"sort": "path"}, {"explain": True}],
+    [{}, {"limit": 3, "offset": 2}, {"min_confidence": 0.0}, {"sort": "path"}, {"explain": True},
+     {"min_confidence": 0.0, "fold": True, "limit": 4, "offset": 1}, {"spread": True}],
     ids=str,
 )
 def test_answers_are_those_of_the_library(
@@ -54,6 +61,9 @@ def test_all_else_is_that_of_the_library(
     client: Client, library: Library, pictures: Path, red_id: str
 ) -> None:
     assert timeless(client.similar(red_id)) == timeless(library.similar(red_id))
+    folded = library.similar(red_id, fold=True)
+    assert timeless(client.similar(red_id, fold=True)) == timeless(folded)
+    assert any(hit.folded for hit in folded)
     assert client.explain(red_id, "red -blue") == library.explain(red_id, "red -blue")
     assert client.explain(red_id, "ext:jpg") == library.explain(red_id, "ext:jpg")
     assert client.image(red_id) == library.image(red_id)
@@ -61,6 +71,7 @@ def test_all_else_is_that_of_the_library(
     assert client.status() == library.status()
     assert client.original(red_id) == (pictures / "one" / "red.png").read_bytes()
     assert client.thumbnail(red_id, size=640)[:4] == b"RIFF"
+    assert client.heatmap(red_id, "red -blue") == library_heatmap(library, red_id, "red -blue")
     within = (pictures / "one", str(pictures / "two"))
     assert timeless(client.search("red", within=within)) == timeless(
         library.search("red", within=within)
@@ -110,6 +121,9 @@ def test_all_hits_come_page_after_page(client: Client, library: Library, monkeyp
     hits = list(client.all_hits("red", min_confidence=0))
     assert hits == list(library.search("red", limit=100, min_confidence=0).hits)
     assert len(hits) == 12
+    folded = list(client.all_hits("red", min_confidence=0, fold=True))
+    assert folded == list(library.search("red", limit=100, min_confidence=0, fold=True).hits)
+    assert sum(1 + len(hit.folded) for hit in folded) == 12
 
 
 def test_errors_are_those_of_the_library(client: Client, library: Library, tmp_path: Path) -> None:

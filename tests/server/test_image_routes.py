@@ -64,7 +64,43 @@ def test_a_part_of_an_image_is_a_query(api: TestClient, library: Library, tmp_pa
         assert set(others[:2]) == {colour}
 
 
-@pytest.mark.parametrize("what", ["", "/thumbnail", "/original", "/similar"])
+def test_a_heatmap_is_colours_for_an_image(api: TestClient, library: Library, tmp_path: Path):
+    pixels = np.full((300, 600, 3), 245, np.uint8)
+    pixels[:, 400:] = (200, 30, 30)
+    scene = tmp_path / "scene" / "scene.png"
+    scene.parent.mkdir()
+    Image.fromarray(pixels).save(scene)
+    library.add(scene)
+    (image_id,) = [h.image_id for h in library.search("path:scene")]
+    answer = api.get(at(image_id, "/heatmap"), params={"q": "red -green"})
+    shown = Image.open(io.BytesIO(answer.content))
+    assert (answer.headers["content-type"], shown.format) == ("image/webp", "WEBP")
+    assert (shown.size, shown.mode) == ((960, 480), "RGBA")
+    left, top, width, height = map(float, answer.headers["heatmap-box"].split(","))
+    assert 50 < left < left + width <= 100
+    assert 0 <= top < top + height <= 100
+    assert answer.headers["heatmap-weak"] == "false"
+    assert answer.headers["cache-control"] == "private, max-age=300"
+    weak = api.get(at(image_id, "/heatmap"), params={"q": "blue"})
+    assert weak.headers["heatmap-weak"] == "true"
+    blue = io.BytesIO()
+    Image.new("RGB", (90, 90), (200, 30, 30)).save(blue, "PNG")
+    by_picture = api.post(
+        at(image_id, "/heatmap"), params={"q": "image:upload"}, content=blue.getvalue(),
+        headers={"Content-Type": "image/png"},
+    )  # fmt: skip
+    assert float(by_picture.headers["heatmap-box"].split(",")[0]) > 50
+    assert by_picture.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("q", ["", "ext:png", "-red", "red OR", "image:upload", "image:/etc/x.png"])
+def test_a_heatmap_of_nothing_to_see_is_refused(api: TestClient, red_id: str, q: str):
+    answer = api.get(at(red_id, "/heatmap"), params={"q": q})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize("what", ["", "/thumbnail", "/original", "/similar", "/heatmap?q=red"])
 def test_an_image_that_is_not_there_is_a_404(api: TestClient, what: str):
     answer = api.get(at("0" * 32, what))
     assert (answer.status_code, answer.json()["type"]) == (

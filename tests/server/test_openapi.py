@@ -27,6 +27,8 @@ def test_every_address_is_described(api: TestClient) -> None:
         ("get", "/api/v1/search"), ("post", "/api/v1/search"), ("get", "/api/v1/query"),
         ("get", "/api/v1/images/{image_id}"), ("get", "/api/v1/images/{image_id}/explanation"),
         ("post", "/api/v1/images/{image_id}/explanation"),
+        ("get", "/api/v1/images/{image_id}/heatmap"),
+        ("post", "/api/v1/images/{image_id}/heatmap"),
         ("get", "/api/v1/images/{image_id}/similar"),
         ("get", "/api/v1/images/{image_id}/thumbnail"),
         ("get", "/api/v1/images/{image_id}/original"), ("get", "/api/v1/status"),
@@ -90,7 +92,7 @@ def test_nothing_that_is_sent_breaks_the_server(
         )
         every = described.exclude(path_regex="/events$").get_all_operations()
         tried = [_status_codes(found.ok(), red_id) for found in every]
-    assert len(tried) == 19
+    assert len(tried) == 21
     assert sum(200 in codes for codes in tried) >= 13, "many get as far as the library"
 
 

@@ -63,6 +63,18 @@ def test_cursors_walk_through_the_whole_answer_once(api: TestClient) -> None:
     assert walked == [hit["image_id"] for hit in whole["results"]]
 
 
+def test_cursors_count_what_is_folded_once(api: TestClient) -> None:
+    asked = {"q": "red", "min_confidence": 0, "fold": True}
+    whole = api.get(SEARCH, params=asked).json()
+    assert len(whole["results"]) == whole["total"] - whole["folded_away"] < whole["total"]
+    first = api.get(SEARCH, params=asked | {"limit": 4}).json()
+    rest = api.get(SEARCH, params=asked | {"cursor": first["next_cursor"]}).json()
+    assert first["results"] + rest["results"] == whole["results"]
+    assert rest["next_cursor"] is None
+    both = api.get(SEARCH, params=asked | {"spread": True, "sort": "date"})
+    assert both.status_code == 422
+
+
 @pytest.mark.parametrize(
     "cursor", ["", "x", "é", "W10", "bnVsbA", "W10=", "[[[[", "WzEsImEiXQ", "A" * 200]
 )
@@ -75,7 +87,8 @@ def test_what_is_no_cursor_is_refused(api: TestClient, cursor: str) -> None:
 def test_a_cursor_belongs_to_its_request(api: TestClient) -> None:
     asked = {"q": "red", "min_confidence": 0, "limit": 5}
     cursor = api.get(SEARCH, params=asked).json()["next_cursor"]
-    for other in ({"q": "blue"}, {"min_confidence": 0.1}, {"sort": "path"}):
+    for other in ({"q": "blue"}, {"min_confidence": 0.1}, {"sort": "path"}, {"fold": True},
+                  {"spread": True}):
         assert api.get(SEARCH, params=asked | other | {"cursor": cursor}).status_code == 422
     beside = api.get(SEARCH, params=asked | {"cursor": cursor, "offset": 3})
     assert "not both" in beside.json()["detail"]

@@ -11,6 +11,8 @@ from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 __all__ = [
     "PLACE",
     "BetweenOption",
+    "ExactFlag",
+    "FoldFlag",
     "JsonFlag",
     "LibraryOption",
     "LimitOption",
@@ -74,6 +76,14 @@ ExactFlag = Annotated[
         help="Compare every picture, or pass over what is unlikely to be among the best (default: "
         "every picture, up to a million of them, 20,000 in an engine).",
         show_default=False,
+    ),
+]
+FoldFlag = Annotated[
+    bool,
+    typer.Option(
+        "--fold",
+        help="Show one of several pictures that are much the same, as of a burst, and count the "
+        "others.",
     ),
 ]
 JsonFlag = Annotated[

@@ -10,6 +10,7 @@ from visionquery.cli.answers import answer, check_form, show_first, show_query
 from visionquery.cli.options import (
     PLACE,
     ExactFlag,
+    FoldFlag,
     JsonFlag,
     LibraryOption,
     LimitOption,
@@ -56,6 +57,14 @@ _AllFlag = Annotated[
     bool,
     typer.Option(
         "--all", help="Do not end where relevance ends: everything, in order (--min-confidence 0)."
+    ),
+]
+_SpreadFlag = Annotated[
+    bool,
+    typer.Option(
+        "--spread",
+        help="Show different pictures first: the best sixty in an order in which what comes "
+        "together is not alike.",
     ),
 ]
 _NoIndexFlag = Annotated[
@@ -107,6 +116,8 @@ def search(
     explain_query: _ExplainQueryFlag = False,
     no_index: _NoIndexFlag = False,
     exact: ExactFlag = None,
+    fold: FoldFlag = False,
+    spread: _SpreadFlag = False,
     rerank: _RerankOption = None,
     candidates: _CandidatesOption = None,
     json: JsonFlag = False,
@@ -125,20 +136,18 @@ def search(
         show_query(query, node, json=json)
         return
     check_form(json=json, null=null, explain=explain)
-    look = _second_look(rerank, candidates)
-    least = _least(min_confidence, everything=everything)
+    least, look = _least(min_confidence, everything=everything), _second_look(rerank, candidates)
     check_pictures(node)
     update = [] if no_index else paths or []
     with open_for(update, library=library, model=model, quiet=quiet) as opened:
         ask = partial(
-            opened.search, node, text=query, limit=limit, offset=offset, explain=explain,
-            sort=sort.value if sort else None, min_confidence=least, exact=exact,
+            opened.search, node, text=query, limit=limit, offset=offset, explain=explain, fold=fold,
+            sort=sort.value if sort else None, min_confidence=least, exact=exact, spread=spread,
         )  # fmt: skip
         places = _updated(opened, update, quiet=quiet) if update else paths or []
-        if paths and not places:
-            response = _nothing(query, opened, least)
-        else:
-            response = _answered(ask, places, look, is_plain=json or null, quiet=quiet)
+        response = _nothing(query, opened, least) if paths and not places else _answered(
+            ask, places, look, is_plain=json or null, quiet=quiet
+        )  # fmt: skip
     answer(response, json=json, null=null, quiet=quiet)
 
 

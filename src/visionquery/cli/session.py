@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.politeness import Manners
     from visionquery.indexing.reencode import ReencodeReport
+    from visionquery.indexing.regions import RegionsReport
     from visionquery.indexing.report import IndexReport, Progress
 
 __all__ = [
     "add_paths",
+    "add_regions",
     "looking",
     "manners_of",
     "open_for",
@@ -134,6 +136,14 @@ def read_texts(
     """Read the text in the pictures of folders, showing progress on stderr."""
     with _progress(manners, quiet=quiet, name="Reading text", noun="picture") as on_progress:
         return library.read_texts(*paths, on_progress=on_progress)
+
+
+def add_regions(
+    library: Library, paths: Sequence[str], *, quiet: bool, manners: "Manners | None" = None
+) -> "RegionsReport":
+    """Look at the pictures of folders in parts, showing progress on stderr."""
+    with _progress(manners, quiet=quiet, name="Looking closer", noun="picture") as on_progress:
+        return library.add_regions(*paths, on_progress=on_progress)
 
 
 def reencode_library(

@@ -8,6 +8,7 @@ from visionquery.cli.answers import answer, check_form
 from visionquery.cli.options import (
     PLACE,
     ExactFlag,
+    FoldFlag,
     JsonFlag,
     LibraryOption,
     LimitOption,
@@ -37,6 +38,7 @@ def similar(
         ),
     ] = None,
     exact: ExactFlag = None,
+    fold: FoldFlag = False,
     json: JsonFlag = False,
     null: NullFlag = False,
     quiet: QuietFlag = False,
@@ -45,6 +47,6 @@ def similar(
     check_form(json=json, null=null)
     with open_library(library=library, model=model, create=False, quiet=quiet) as opened:
         response = opened.similar(
-            image, limit=limit, offset=offset, within=within or [], exact=exact
+            image, limit=limit, offset=offset, within=within or [], exact=exact, fold=fold
         )
     answer(response, json=json, null=null, quiet=quiet)

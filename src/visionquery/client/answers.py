@@ -1,6 +1,6 @@
 """From the documents of the API to the values that a library returns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -8,6 +8,7 @@ from visionquery import errors
 from visionquery.errors import EngineError, VisionQueryError
 from visionquery.indexing.report import IndexReport, Progress, Skipped, Stages
 from visionquery.indexing.status import LibraryStatus, ReencodingStatus, RootStatus
+from visionquery.query.ast import Box
 from visionquery.search.result import Explanation, Hit, Part, Response
 from visionquery.store.base import Facets
 from visionquery.types import Facts, KnownImage
@@ -40,6 +41,7 @@ def response_of(document: Document) -> Response:
         closest=tuple(map(_hit, document["closest"])),
         total=document["total"],
         min_confidence=document["min_confidence"],
+        folded_away=document["folded_away"],
         reranked_by=document.get("reranked_by"),
         not_reranked=document.get("not_reranked", 0),
     )
@@ -127,7 +129,14 @@ def _hit(document: Document) -> Hit:
     values = dict(document)
     del values["fragment"]  # it follows from the others
     values["paths"] = tuple(values["paths"])
+    values["box"] = _box(values["box"])
+    values["folded"] = tuple(values["folded"])
     values["parts"] = tuple(
-        Part(**(part | {"words": tuple(part["words"])})) for part in values["parts"]
+        Part(**(part | {"words": tuple(part["words"]), "box": _box(part["box"])}))
+        for part in values["parts"]
     )
     return Hit(**values)
+
+
+def _box(sides: Sequence[float] | None) -> Box | None:
+    return None if sides is None else Box(*sides)

@@ -87,6 +87,8 @@ class Client:
         sort: Sort | None = None,
         explain: bool = False,
         exact: bool | None = None,
+        fold: bool = False,
+        spread: bool = False,
         rerank: bool = False,
         candidates: int = 100,
     ) -> Response:
@@ -98,6 +100,7 @@ class Client:
         """
         asked = _asked(limit, offset, within, min_confidence)
         asked |= {"q": query, "sort": sort, "explain": explain, "exact": exact}
+        asked |= {"fold": fold, "spread": spread}
         asked |= {"rerank": rerank, "candidates": candidates}
         return response_of(self._answer("/search", asked, picture))
 
@@ -108,9 +111,11 @@ class Client:
         within: str | Path | tuple[str | Path, ...] = (),
         min_confidence: float | None = None,
         sort: Sort | None = None,
+        fold: bool = False,
     ) -> Iterator[Hit]:
-        """Yield every relevant image, page after page."""
-        asked = _asked(_PAGE, 0, within, min_confidence) | {"q": query, "sort": sort}
+        """Yield every relevant image, page after page; of alike ones, one where they `fold`."""
+        asked = _asked(_PAGE, 0, within, min_confidence)
+        asked |= {"q": query, "sort": sort, "fold": fold}
         while True:
             document = self._answer("/search", asked, None)
             yield from response_of(document).hits
@@ -127,12 +132,13 @@ class Client:
         within: str | Path | tuple[str | Path, ...] = (),
         min_confidence: float = 0.0,
         exact: bool | None = None,
+        fold: bool = False,
     ) -> Response:
         """Find images that look like the one with an id, which is left out; as `Library.similar`.
 
         Raises ImageNotFoundError where there is none.
         """
-        asked = _asked(limit, offset, within, min_confidence) | {"exact": exact}
+        asked = _asked(limit, offset, within, min_confidence) | {"exact": exact, "fold": fold}
         return response_of(self._get(f"/images/{image_id}/similar", asked))
 
     def explain(
@@ -142,6 +148,12 @@ class Client:
         for `picture`, which is that of `search`."""
         path = f"/images/{image_id}/explanation"
         return explanation_of(self._answer(path, {"q": query}, picture))
+
+    def heatmap(self, image_id: str, query: str, *, picture: bytes | None = None) -> bytes:
+        """Return colours that show where in an image a query is seen, as a WebP to be laid over it;
+        `picture` is that of `search`."""
+        path = f"/images/{image_id}/heatmap"
+        return self._replied(path, {"q": query}, picture).content
 
     def image(self, image_id: str) -> KnownImage:
         """Return what is known of the image with an id; as `Library.image`."""
@@ -201,12 +213,15 @@ class Client:
     def _answer(
         self, path: str, asked: Mapping[str, object], picture: bytes | None
     ) -> Mapping[str, Any]:
+        return _document(self._replied(path, asked, picture))
+
+    def _replied(
+        self, path: str, asked: Mapping[str, object], picture: bytes | None
+    ) -> httpx2.Response:
         if picture is None:
-            return self._get(path, asked)
+            return self._asked("GET", path, params=_given(asked))
         headers = {"Content-Type": "application/octet-stream"}
-        return _document(
-            self._asked("POST", path, params=_given(asked), content=picture, headers=headers)
-        )
+        return self._asked("POST", path, params=_given(asked), content=picture, headers=headers)
 
     def _get(self, path: str, asked: Mapping[str, object]) -> Mapping[str, Any]:
         return _document(self._asked("GET", path, params=_given(asked)))

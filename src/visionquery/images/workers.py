@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -25,6 +25,7 @@ from visionquery.images.content import Content, Part, on_disk
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.images.messages import NO_MEMORY, Head
 from visionquery.images.text import clean
+from visionquery.images.views import cut
 from visionquery.query.ast import Box
 from visionquery.types import Decoded, Facts
 
@@ -98,21 +99,7 @@ def decode_part(
     (pixels, >= 1). Raises as `decode` does.
     """
     least = ceil(min_side * 100 / min(box.width, box.height))
-    whole = decode(content, min_side=least, limits=limits)
-    height, width = whole.pixels.shape[:2]
-    left, right = _span(box.left, box.width, width)
-    top, bottom = _span(box.top, box.height, height)
-    across = _span(box.left, box.width, whole.facts.width)
-    down = _span(box.top, box.height, whole.facts.height)
-    facts = replace(whole.facts, width=across[1] - across[0], height=down[1] - down[0])
-    return Decoded(whole.pixels[top:bottom, left:right].copy(), facts)
-
-
-def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
-    """Return where a stretch, in percent of a side of some pixels, starts and ends in it."""
-    first = min(int(start * pixels / 100 + 0.5), pixels - 1)
-    end = min(int((start + length) * pixels / 100 + 0.5), pixels)
-    return first, max(end, first + 1)
+    return cut(decode(content, min_side=least, limits=limits), box)
 
 
 def close() -> None:

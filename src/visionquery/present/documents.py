@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING
 
 from visionquery.present.explanations import left_out_by
-from visionquery.query.ast import Node
+from visionquery.query.ast import Box, Node
 from visionquery.query.document import as_document
 from visionquery.query.wording import unparse
 from visionquery.search.result import Explanation, Hit, Part, Response
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from visionquery.evaluation import Evaluation
     from visionquery.indexing.ocr import OcrReport
     from visionquery.indexing.reencode import ReencodeReport
+    from visionquery.indexing.regions import RegionsReport
     from visionquery.indexing.report import IndexReport, Skipped
     from visionquery.indexing.status import LibraryStatus
     from visionquery.models.quantize import Quantized, QuantizedTower
@@ -29,6 +30,7 @@ __all__ = [
     "quantized_document",
     "query_document",
     "reencode_document",
+    "regions_document",
     "render",
     "search_document",
     "skipped_documents",
@@ -47,8 +49,9 @@ def render(document: Mapping[str, object], *, in_one_line: bool = False) -> str:
 
 
 def search_document(response: Response) -> dict[str, object]:
-    """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "reranked_by",
-    "not_reranked", "results", "closest"}`; `min_confidence` is where relevance ended."""
+    """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "folded_away",
+    "reranked_by", "not_reranked", "results", "closest"}`; `min_confidence` is where relevance
+    ended."""
     return {
         "query": response.query,
         "model": response.model,
@@ -56,6 +59,7 @@ def search_document(response: Response) -> dict[str, object]:
         "seconds": round(response.seconds, 4),
         "min_confidence": response.min_confidence,
         "total": response.total,
+        "folded_away": response.folded_away,
         "reranked_by": response.reranked_by,
         "not_reranked": response.not_reranked,
         "results": _hits(response.hits),
@@ -68,7 +72,7 @@ def explanation_document(found: Explanation, node: Node) -> dict[str, object]:
     "image"}`, the image as in the results of a search, with its parts; `node` is the tree of the
     query."""
     image = _hit(found.hit)
-    del image["rank"]
+    del image["rank"], image["folded"]  # which are of an answer
     return {
         "query": found.query,
         "model": found.model,
@@ -97,6 +101,8 @@ def _hit(hit: Hit) -> dict[str, object]:
         "width": hit.width,
         "height": hit.height,
         "taken_at": hit.taken_at,
+        "box": None if hit.box is None else _sides(hit.box),
+        "folded": list(hit.folded),
     }
     if hit.parts:
         document["parts"] = [_part(part) for part in hit.parts]
@@ -111,7 +117,13 @@ def _part(part: Part) -> dict[str, object]:
         "confidence": round(part.confidence, 4),
         "score": None if part.score is None else round(part.score, 5),
         "words": list(part.words),
+        "box": None if part.box is None else _sides(part.box),
     }
+
+
+def _sides(box: Box) -> list[float]:
+    """Return left, top, width and height of a part of an image, in percent."""
+    return [round(side, 2) for side in astuple(box)]
 
 
 def query_document(query: str, node: Node) -> dict[str, object]:
@@ -148,6 +160,21 @@ def texts_document(report: OcrReport) -> dict[str, object]:
     return {
         "read": report.read,
         "with_text": report.with_text,
+        "left": report.left,
+        "images": report.images,
+        "skipped": skipped_documents(report.skipped),
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.images_per_second, 2),
+        "notes": list(report.notes),
+    }
+
+
+def regions_document(report: RegionsReport) -> dict[str, object]:
+    """Return `{"viewed", "regions", "left", "images", "skipped", "seconds", "images_per_second",
+    "notes"}`."""
+    return {
+        "viewed": report.viewed,
+        "regions": report.regions,
         "left": report.left,
         "images": report.images,
         "skipped": skipped_documents(report.skipped),

@@ -29,10 +29,12 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     """Return hits as a table of rank, confidence, picture and what is known of it.
 
     A column that says nothing is left out: confidence where no vector was compared, the time
-    where no picture has one. What explains a hit stands on a line below it.
+    where no picture has one. What explains a hit stands on a line below it, and how many alike
+    ones are folded into it in a column of its own.
     """
     compared = any(hit.score is not None for hit in hits)
     dated = any(hit.taken_at for hit in hits)
+    folds = any(hit.folded for hit in hits)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("#", justify="right", no_wrap=True)
     if compared:
@@ -41,11 +43,15 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     if dated:
         table.add_column("taken", style="dim", no_wrap=True)
     table.add_column("size", style="dim", no_wrap=True)
+    if folds:
+        table.add_column("alike", no_wrap=True)
     for hit in hits:
         meter = [_meter(hit.confidence)] if compared else []
         date = [(hit.taken_at or "").replace("T", " ")[:16]] if dated else []
+        alike = [f"+{len(hit.folded)}" if hit.folded else ""] if folds else []
         place = Group(_place(hit), *_explained(hit))
-        table.add_row(str(hit.rank), *meter, place, *date, f"{hit.width}×{hit.height}")
+        size = f"{hit.width}×{hit.height}"
+        table.add_row(str(hit.rank), *meter, place, *date, size, *alike)
     return table
 
 

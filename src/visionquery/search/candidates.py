@@ -17,6 +17,7 @@ from visionquery.search.calibrate import best_count
 from visionquery.search.evidence import Known, held_by
 from visionquery.search.judging import Judged, enough, has_bounds, judged, needed, probes_asked
 from visionquery.search.phrases import Held, share_held_among
+from visionquery.search.regions import Lifted, lifted
 from visionquery.search.scales import best_of_all, best_of_few, measured, sampled
 from visionquery.store.base import Estimates, Store
 from visionquery.store.meaning import meant
@@ -84,7 +85,10 @@ def find(
     `every` judges every image, for a look at those far from the best.
     """
     alive = store.alive()
-    if every or not plan.probes or not has_bounds(plan.expression):
+    parts = _parts(plan, store)
+    if parts is not None:
+        about = Estimates(parts.cosines)
+    elif every or not plan.probes or not has_bounds(plan.expression):
         about = Estimates(store.scores(plan.vectors))
     else:
         about = store.estimates(plan.vectors)
@@ -93,8 +97,11 @@ def find(
         plan, sample, images=images, find_best=best_of_all(plan, store, about, alive),
         biases=lambda rows: store.measures(rows)[:, 0],
     )  # fmt: skip
+    if parts is not None:
+        # The best of several views of each image is the best of so many more.
+        scales = [replace(scale, images=round(images * parts.views)) for scale in scales]
     masks = [store.matching(test) for test in plan.filters]
-    known = Known(plan, scales, held_by(plan, store), masks)
+    known = Known(plan, scales, held_by(plan, store), masks, lifted=parts)
     if about.error:
         look = Look(known, store, about, meant(store, narrowed(where, plan)))
         relevant = relevant_of(look, least=least, most_judged=_MOST_JUDGED)
@@ -103,6 +110,17 @@ def find(
     rows = np.flatnonzero(meant(store, where))
     cosines = about.cosines if len(rows) == len(alive) else about.cosines[:, rows]
     return _found(judged(known, rows, cosines), least=least, images=images, exact=True)
+
+
+def _parts(plan: Plan, store: Store) -> Lifted | None:
+    """Return what the parts of images add to what is asked for; None where no image has any."""
+    regions = store.regions() if plan.probes else None
+    if regions is None:
+        return None
+    asked = np.zeros(len(plan.probes), dtype=np.bool_)
+    asked[list(probes_asked(plan.expression))] = True
+    whole = store.scores(plan.vectors)
+    return lifted(whole, regions, plan.vectors, plan.probes, asked=asked)
 
 
 def find_likely(

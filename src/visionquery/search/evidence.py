@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from visionquery.query.ast import Box
 from visionquery.query.plan import Plan, ProbeRef
 from visionquery.search.calibrate import LogOdds, Scale, log_odds, suspicion
 from visionquery.search.phrases import Held, share_held
+from visionquery.search.regions import Lifted
 from visionquery.store.base import Store
 
 __all__ = ["Again", "Evidence", "Known", "Mask", "held_by"]
@@ -27,14 +29,26 @@ Mask = NDArray[np.bool_]
 class Known:
     """What is known of a library for a plan: the `scales` of its probes, who `held` how much of
     their words, None for nothing, and the `masks` of its filters, each (m,), of the rows `looked`
-    at, (m,), rising, where these are not all. `again` is what a second model knows."""
+    at, (m,), rising, where these are not all; `lifted` are the cosines of all images where parts of
+    them count too. `again` is what a second model knows."""
 
     plan: Plan
     scales: list[Scale]
     held: list[Held | None]
     masks: list[Mask]
     looked: NDArray[np.intp] | None = None
+    lifted: Lifted | None = None
     again: "Again | None" = None
+
+    def cosines(self, store: Store, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the cosines (p, n) of the probes with images of rows (n,), as they count."""
+        if self.lifted is not None:
+            return self.lifted.cosines[:, rows]
+        return store.scores(self.plan.vectors, rows)
+
+    def box(self, probe: int, row: int) -> Box | None:
+        """Return the part of an image that a probe is met by, None where it is the whole."""
+        return None if self.lifted is None else self.lifted.box(probe, row)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

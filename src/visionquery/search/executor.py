@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.errors import InputError, ModelMismatchError
+from visionquery.query.ast import Box
 from visionquery.query.plan import Plan
+from visionquery.search.arranging import (
+    PLAIN,
+    Arrangement,
+    Placed,
+    Stretch,
+    arranged,
+    images_for,
+)
 from visionquery.search.calibrate import confidence, log_odds_of
 from visionquery.search.candidates import (
     Found,
@@ -21,7 +30,7 @@ from visionquery.search.candidates import (
     look_at,
     narrowed,
 )
-from visionquery.search.judging import Judged, judged, ranked
+from visionquery.search.judging import Judged, judged, mean_cosine, probes_asked, ranked
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -30,7 +39,7 @@ from visionquery.search.result import (
     Part,
     Sort,
 )
-from visionquery.store.base import ImageRecord, Order, Store
+from visionquery.store.base import Order, Store
 from visionquery.store.derived import order_of
 from visionquery.store.questions import EVERYWHERE, Where
 
@@ -41,9 +50,6 @@ __all__ = ["execute", "explain"]
 
 _BESIDE = 100
 """Candidates, at least, beside which an image is explained where not all are compared."""
-
-_Placed = tuple[int, ImageRecord]
-"""An image by its place among those judged, and its record."""
 
 
 def execute(
@@ -58,6 +64,7 @@ def execute(
     places: Sequence[str] = (),
     parts: bool = False,
     exact: bool | None = None,
+    arrangement: Arrangement = PLAIN,
     second: "Second | None" = None,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
@@ -66,34 +73,52 @@ def execute(
     relevant. None is relevance, and for a plan of filters alone, which gives every match, by date.
     Of an image that lies in several folders, a path in `places` counts there. `parts` explains
     every hit. `exact` says whether every image is compared, None that it is in all but libraries
-    too large for their store. `second` is a model that judges the best once more. Raises
+    too large for their store. `arrangement` folds what is alike, so that limit and offset count
+    groups, and spreads what comes first. `second` is a model that judges the best once more. Raises
     ModelMismatchError for a plan made with another model, InputError for a limit, offset or
     confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
     by = None if sort == "relevance" else sort
     with store.reading():
-        if not plan.probes:
-            return _listed(
-                plan, store, where, by or "date", limit, offset, places=places, parts=parts
-            )
-        least = log_odds_of(min_confidence)
-        compares = find if compares_all(store, exact) else find_likely
-        count = offset + limit + (second.candidates if second else 0)
-        found = compares(plan, store, where, count=count, least=least)
-        if second is not None:
-            # Few ask for this, and a search should start fast.
-            from visionquery.search.second_look import refined
-
-            found = refined(found, second, store, least=least)
-        if by is None or not len(found.relevant):
-            shown, page = _best_page(store, found, limit=limit, offset=offset, least=least)
+        if plan.probes:
+            least = log_odds_of(min_confidence)
+            count = images_for(arrangement, offset + limit)
+            found = _found(plan, store, where, count, least, exact=exact, second=second)
+            stretch = _best_first(store, found, least=least)
+            if by is not None and len(found.relevant):
+                stretch = _sorted(store, found, by=by, places=places)
+            total, is_exact = len(found.relevant), found.exact
         else:
-            shown, page = _sorted_page(store, found, limit, offset, by=by, places=places)
-        hits = _hits(store, shown, page, first_rank=offset + 1, parts=parts)
-    total = len(found.relevant)
-    relevant = min(max(total - offset, 0), len(hits))
-    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, found.exact)
+            first = (offset, limit) if arrangement.is_plain else (0, arrangement.looked_at)
+            stretch, total = _listed(plan, store, where, by or "date", first, places=places)
+            is_exact = True
+        hits, folded_away = arranged(
+            store, stretch, lambda *page: _hits(store, *page, parts=parts), arrangement,
+            total=total, limit=limit, offset=offset,
+        )  # fmt: skip
+    relevant = min(max(total - folded_away - offset, 0), len(hits))
+    return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, is_exact, folded_away)
+
+
+def _found(
+    plan: Plan,
+    store: Store,
+    where: Where,
+    count: int,
+    least: float,
+    *,
+    exact: bool | None,
+    second: "Second | None",
+) -> Found:
+    compares = find if compares_all(store, exact) else find_likely
+    if second is None:
+        return compares(plan, store, where, count=count, least=least)
+    # Few ask for this, and a search should start fast.
+    from visionquery.search.second_look import refined
+
+    found = compares(plan, store, where, count=count + second.candidates, least=least)
+    return refined(found, second, store, least=least)
 
 
 def explain(
@@ -158,26 +183,28 @@ def _check(plan: Plan, store: Store, *, limit: int, offset: int, min_confidence:
         raise InputError(f"The confidence {min_confidence} is outside 0 to 1; give one inside.")
 
 
-def _best_page(
-    store: Store, found: Found, *, limit: int, offset: int, least: float
-) -> tuple[Judged, list[_Placed]]:
-    """Return a page's images, as places among those judged and records, best first."""
+def _best_first(store: Store, found: Found, *, least: float) -> Stretch:
+    """Return what was found, the best first."""
     best = found.best
-    count = min(offset + limit, int(np.count_nonzero(best.odds > -np.inf)))
-    order, ties = _best(best, count, least=least)
-    if offset >= len(order):
-        return best, []
-    last = min(offset + limit, len(order)) - 1
-    # The page, and all that is equal to its first or last image, so that ids can decide.
-    window = np.flatnonzero((ties >= ties[offset]) & (ties <= ties[last]))
-    places = order[window]
-    records = zip(places.tolist(), store.records(best.rows[places].tolist()), strict=True)
-    in_order = sorted(
-        zip(ties[window].tolist(), records, strict=True),
-        key=lambda one: (one[0], one[1][1].image_id),
-    )
-    start = offset - int(window[0])
-    return best, [placed for _, placed in in_order[start : start + last + 1 - offset]]
+
+    def stretch(offset: int, limit: int) -> tuple[Judged, list[Placed]]:
+        count = min(offset + limit, int(np.count_nonzero(best.odds > -np.inf)))
+        order, ties = _best(best, count, least=least)
+        if not limit or offset >= len(order):
+            return best, []
+        last = min(offset + limit, len(order)) - 1
+        # The page, and all that is equal to its first or last image, so that ids can decide.
+        window = np.flatnonzero((ties >= ties[offset]) & (ties <= ties[last]))
+        places = order[window]
+        records = zip(places.tolist(), store.records(best.rows[places].tolist()), strict=True)
+        in_order = sorted(
+            zip(ties[window].tolist(), records, strict=True),
+            key=lambda one: (one[0], one[1][1].image_id),
+        )
+        start = offset - int(window[0])
+        return best, [placed for _, placed in in_order[start : start + last + 1 - offset]]
+
+    return stretch
 
 
 def _best(
@@ -196,23 +223,25 @@ def _best(
     return order, np.concatenate([np.zeros(1, dtype=np.intp), np.cumsum(changes)])
 
 
-def _sorted_page(
-    store: Store, found: Found, limit: int, offset: int, *, by: Order, places: Sequence[str]
-) -> tuple[Judged, list[_Placed]]:
-    """Return a page of what is relevant, as places among those judged and records, sorted by date
-    or path."""
+def _sorted(store: Store, found: Found, *, by: Order, places: Sequence[str]) -> Stretch:
+    """Return what is relevant, sorted by date or path."""
     if found.known.looked is not None:
         order = order_of(store.records(found.relevant.tolist()), by, places=places)
-        page, shown = order[offset : offset + limit], found.best
     else:
         is_relevant = np.zeros(store.row_count(), dtype=np.bool_)
         is_relevant[found.relevant] = True
         order = store.ordered(by, places=places)
-        page = order[is_relevant[order]][offset : offset + limit]
+        order = order[is_relevant[order]]
+
+    def stretch(offset: int, limit: int) -> tuple[Judged, list[Placed]]:
+        page = order[offset : offset + limit]
+        if found.known.looked is not None:
+            return found.best, _placed(store, found.best, page)
         rows = np.sort(page)
-        shown = judged(found.known, rows, store.scores(found.known.plan.vectors, rows))
-    found_at = np.searchsorted(shown.rows, page).tolist()
-    return shown, list(zip(found_at, store.records(page.tolist()), strict=True))
+        shown = judged(found.known, rows, found.known.cosines(store, rows))
+        return shown, _placed(store, shown, page)
+
+    return stretch
 
 
 def _listed(
@@ -220,29 +249,39 @@ def _listed(
     store: Store,
     where: Where,
     by: Order,
-    limit: int,
-    offset: int,
+    first: tuple[int, int],
     *,
     places: Sequence[str],
-    parts: bool,
-) -> Page:
-    """Return a page of the answer to a plan of filters alone: every match, sorted."""
-    page, total = store.page(
-        narrowed(where, plan), by, offset=offset, limit=limit, places=places
-    )
-    shown = look_at(plan, store, np.sort(page))
+) -> tuple[Stretch, int]:
+    """Return the answer to a plan of filters alone: every match, sorted, and how many there are.
+    The stretch `first`, an offset and a limit, is read at once."""
+    wanted = narrowed(where, plan)
+    start, count = first
+    rows, total = store.page(wanted, by, offset=start, limit=count, places=places)
+
+    def stretch(offset: int, limit: int) -> tuple[Judged, list[Placed]]:
+        if offset >= start and offset + limit <= start + count:
+            page = rows[offset - start : offset - start + limit]
+        else:
+            page, _ = store.page(wanted, by, offset=offset, limit=limit, places=places)
+        shown = look_at(plan, store, np.sort(page))
+        return shown, _placed(store, shown, page)
+
+    return stretch, total
+
+
+def _placed(store: Store, shown: Judged, page: NDArray[np.intp]) -> list[Placed]:
+    """Return images of some rows, in their order, as places among those judged and records."""
     found_at = np.searchsorted(shown.rows, page).tolist()
-    placed = list(zip(found_at, store.records(page.tolist()), strict=True))
-    hits = _hits(store, shown, placed, first_rank=offset + 1, parts=parts)
-    return Page(tuple(hits), (), total, exact=True)
+    return list(zip(found_at, store.records(page.tolist()), strict=True))
 
 
 def _hits(
     store: Store,
     shown: Judged,
-    page: Sequence[_Placed],
-    *,
+    page: Sequence[Placed],
     first_rank: int,
+    *,
     parts: bool,
 ) -> list[Hit]:
     places = [place for place, _ in page]
@@ -254,7 +293,7 @@ def _hits(
         rows = [record.row for _, record in page]
         explained = parts_of(shown.evidence, store, places=places, rows=rows)
     certainty = confidence(shown.odds[places])
-    scores = shown.cosines
+    scores = _scores(shown)
     return [
         Hit(
             rank=first_rank + i,
@@ -268,6 +307,25 @@ def _hits(
             taken_at=record.facts.taken_at,
             parts=explained[i],
             fragments=record.fragments,
+            box=_box(shown, record.row),
         )
         for i, (place, record) in enumerate(page)
     ]
+
+
+def _scores(shown: Judged) -> NDArray[np.float64] | None:
+    """Return the mean cosines (n,) with what is asked for, of the images as wholes."""
+    known = shown.evidence.known
+    if known.lifted is None:
+        return shown.cosines
+    return mean_cosine(known.plan, known.lifted.whole[:, shown.rows])
+
+
+def _box(shown: Judged, row: int) -> Box | None:
+    """Return the part of an image that what is asked for is met by, the first where it is met by
+    several, None where it is the whole."""
+    known = shown.evidence.known
+    if known.lifted is None:
+        return None
+    boxes = (known.box(probe, row) for probe in sorted(probes_asked(known.plan.expression)))
+    return next((box for box in boxes if box is not None), None)

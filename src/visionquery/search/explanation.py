@@ -45,7 +45,10 @@ def _of_probe(
     odds = evidence.suspicion(leaf, drops=True) if excluded else evidence.odds(leaf.index)
     chosen = np.asarray(places, dtype=np.intp)
     sure = confidence(odds[chosen])
+    lifted = evidence.known.lifted
     cosines = evidence.cosines[leaf.index][chosen]
+    if lifted is not None:
+        cosines = lifted.whole[leaf.index][np.asarray(rows, dtype=np.intp)]
     held = [(forms, [store.holding(form) for form in forms]) for forms in probe.phrases]
     return [
         Part(
@@ -55,6 +58,7 @@ def _of_probe(
             confidence=float(sure[i]),
             score=float(cosines[i]),
             words=tuple(forms[0] for forms, masks in held if any(mask[row] for mask in masks)),
+            box=evidence.known.box(leaf.index, row),
         )
         for i, row in enumerate(rows)
     ]

@@ -23,6 +23,7 @@ __all__ = [
     "enough",
     "has_bounds",
     "judged",
+    "mean_cosine",
     "needed",
     "needs_a_probe",
     "probes_asked",
@@ -57,7 +58,7 @@ def judged(known: Known, rows: NDArray[np.intp], cosines: NDArray[np.float32]) -
     odds = order = combined(plan.expression, evidence, drops=True)
     if any(negated and isinstance(leaf, ProbeRef) for leaf, negated in leaves(plan.expression)):
         order = combined(plan.expression, evidence, drops=False)
-    return Judged(evidence, odds, order, _mean_cosine(plan, cosines))
+    return Judged(evidence, odds, order, mean_cosine(plan, cosines))
 
 
 def ranked(judged: Judged, least: float) -> LogOdds:
@@ -158,7 +159,8 @@ def _joined(kind: type[And] | type[Or], tests: list[Node]) -> Node | None:
     return kind(tuple(tests))
 
 
-def _mean_cosine(plan: Plan, cosines: NDArray[np.float32]) -> NDArray[np.float64] | None:
+def mean_cosine(plan: Plan, cosines: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    """Return the mean of the cosines (p, n) with what is asked for, (n,); None where nothing is."""
     asked = {
         leaf.index
         for leaf, negated in leaves(plan.expression)

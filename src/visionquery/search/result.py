@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from visionquery.query.ast import Box
 from visionquery.store.derived import place_that_counts
 
 __all__ = [
@@ -33,7 +34,8 @@ class Part:
     `text` is the part as query text, `kind` what it is. `confidence`, 0..1, says how sure it is
     that the image shows the part, 1 or 0 for a filter; of a part that is `excluded` little is
     wanted. `score` is the cosine, None for a filter. `words` are the words of the part that stand
-    in the image's names, caption, keywords or text.
+    in the image's names, caption, keywords or text. `box` is where in the image it was found, None
+    where it is the whole.
     """
 
     text: str
@@ -42,6 +44,7 @@ class Part:
     confidence: float
     score: float | None = None
     words: tuple[str, ...] = ()
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,10 @@ class Hit:
     cosine of the probes that are asked for, where there are several), None where no vector was
     compared; `confidence` is 0..1. `path` is the first of `paths`, all absolute; `width` and
     `height` are pixels; `taken_at` is ISO 8601. `parts` explain it, where that was asked for.
-    `fragments` says, of those paths whose file holds several images, which one it is.
+    `fragments` says, of those paths whose file holds several images, which one it is. `box` is the
+    part of the image that what is asked for was found in, None where the whole says more. `folded`
+    are the ids of images that are much the same and stand behind this one, where that was asked
+    for.
     """
 
     rank: int
@@ -66,6 +72,8 @@ class Hit:
     taken_at: str | None
     parts: tuple[Part, ...] = ()
     fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
+    box: Box | None = None
+    folded: tuple[str, ...] = ()
 
     @property
     def fragment(self) -> str:
@@ -77,12 +85,14 @@ class Hit:
 class Page:
     """A stretch of an answer: `hits` reach the wanted confidence, `closest` come next in order
     but do not. `total` is how many images reach it in all, on every page; `exact` tells that no
-    image was skipped to save time. Where some were, both are of those that were compared."""
+    image was skipped to save time. Where some were, both are of those that were compared. Of
+    `total`, `folded_away` stand behind others, so that all pages have the difference in hits."""
 
     hits: tuple[Hit, ...]
     closest: tuple[Hit, ...]
     total: int
     exact: bool
+    folded_away: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +100,10 @@ class Response:
     """The answer to a query; iterates over its hits, and is true when it has any.
 
     `model` names the model that compared, `exact` tells that no image was skipped to save time,
-    `seconds` is the time from text to answer. `hits`, `closest` and `total` are those of `Page`;
-    `min_confidence` is where relevance ended. `reranked_by` names the model that looked at the best
-    once more, None where none did; `not_reranked` is how many of these it could not look at, since
-    their files are gone or have changed.
+    `seconds` is the time from text to answer. `hits`, `closest`, `total` and `folded_away` are
+    those of `Page`; `min_confidence` is where relevance ended. `reranked_by` names the model that
+    looked at the best once more, None where none did; `not_reranked` is how many of these it could
+    not look at, since their files are gone or have changed.
     """
 
     query: str
@@ -104,6 +114,7 @@ class Response:
     closest: tuple[Hit, ...]
     total: int
     min_confidence: float
+    folded_away: int = 0
     reranked_by: str | None = None
     not_reranked: int = 0
 

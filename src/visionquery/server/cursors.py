@@ -16,17 +16,17 @@ __all__ = ["next_cursor", "offset_of"]
 
 
 def next_cursor(response: Response, offset: int, *request: object) -> str | None:
-    """Return the cursor of what comes after a page, of which `offset` images came before, of the
+    """Return the cursor of what comes after a page, of which `offset` hits came before, of the
     answer to a request; None when that is all."""
     after = offset + len(response.hits)
-    if not response.hits or after >= response.total:
+    if not response.hits or after >= response.total - response.folded_away:
         return None
     text = json.dumps([after, _digest(request)], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def offset_of(cursor: str, *request: object) -> int:
-    """Return how many images of an answer came before. Raises InputError for what is no cursor
+    """Return how many hits of an answer came before. Raises InputError for what is no cursor
     of this request."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -35,8 +35,8 @@ def offset_of(cursor: str, *request: object) -> int:
         offset, digest = None, None
     if type(offset) is not int or offset < 0 or digest != _digest(request):
         raise InputError(
-            "This cursor is not of this request: send it with the same q, sort, min_confidence "
-            "and within as the page it came with, or start again without it."
+            "This cursor is not of this request: send it with the same q, sort, min_confidence, "
+            "within, fold and spread as the page it came with, or start again without it."
         )
     return offset
 

@@ -7,7 +7,7 @@ surrogates, which JSON can carry (in escapes) and pydantic does not write.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, astuple, fields
 
 from starlette.responses import Response as HttpResponse
 
@@ -15,7 +15,7 @@ from visionquery import __version__
 from visionquery.indexing.status import LibraryStatus
 from visionquery.present.documents import explanation_document
 from visionquery.present.explanations import verdict
-from visionquery.query.ast import Node
+from visionquery.query.ast import Box, Node
 from visionquery.query.document import as_document
 from visionquery.query.editing import parts
 from visionquery.query.wording import explain, unparse
@@ -66,6 +66,7 @@ def answer_document(
         "seconds": response.seconds,
         "min_confidence": response.min_confidence,
         "total": response.total,
+        "folded_away": response.folded_away,
         "reranked_by": response.reranked_by,
         "not_reranked": response.not_reranked,
         "second_look": has_second and response.reranked_by is None and _is_compared(response),
@@ -153,8 +154,16 @@ def _is_compared(response: Response) -> bool:
 def _hit(hit: Hit) -> dict[str, object]:
     document = {name: getattr(hit, name) for name in _HIT}
     document["fragment"] = hit.fragment or None
-    document["parts"] = [{name: getattr(part, name) for name in _PART} for part in hit.parts]
+    document["box"] = _sides(hit.box)
+    document["parts"] = [
+        {name: getattr(part, name) for name in _PART} | {"box": _sides(part.box)}
+        for part in hit.parts
+    ]
     return document
+
+
+def _sides(box: Box | None) -> tuple[float, ...] | None:
+    return None if box is None else astuple(box)
 
 
 def _query_parts(node: Node | None) -> list[dict[str, object]]:

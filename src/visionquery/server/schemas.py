@@ -69,6 +69,11 @@ class PageRequest(_Shape):
     exact: bool | None = Field(
         None, description="Compare every image; left out, up to a million, 20,000 in an engine."
     )
+    fold: bool = Field(
+        False,
+        description="Give one hit for images that are much the same, as of a burst; limit, offset "
+        "and cursor count such hits.",
+    )
     within: list[str] = Field(
         [], max_length=50, description="Indexed folders or files to answer from; all if none."
     )
@@ -85,11 +90,21 @@ class SearchRequest(PageRequest):
         examples=["a dog on a beach -people date:2024"],
     )
     sort: Sort | None = Field(None, description="Order of what is relevant; else best first.")
+    spread: bool = Field(
+        False, description="Give different images first; for no order but best first."
+    )
     explain: bool = Field(False, description="Give every hit its parts.")
     rerank: bool = Field(
         False, description="Have the server's second model look at the best once more."
     )
     candidates: int = Field(100, ge=24, le=200, description="How many of the best it looks at.")
+
+
+_BOX = Field(
+    description="Where in the image it was found: left, top, width and height in percent; null "
+    "where it is the whole.",
+    examples=[[50.0, 0.0, 50.0, 50.0]],
+)
 
 
 class PartShape(_Shape):
@@ -101,6 +116,7 @@ class PartShape(_Shape):
     confidence: float = Field(ge=0, le=1)
     score: float | None = Field(description="Cosine; null for a filter.")
     words: list[str] = Field(description="Words of the part in the image's names and texts.")
+    box: tuple[float, float, float, float] | None = _BOX
 
 
 class HitShape(_Shape):
@@ -122,7 +138,12 @@ class HitShape(_Shape):
     width: int = Field(description="Pixels as a person sees the picture.", examples=[4032])
     height: int = Field(examples=[3024])
     taken_at: str | None = Field(description="ISO 8601.", examples=["2024-07-14T18:22:05"])
+    box: tuple[float, float, float, float] | None = _BOX
     parts: list[PartShape] = Field(description="Filled when `explain` was asked for.")
+    folded: list[str] = Field(
+        description="Ids of relevant images that are much the same and stand behind this one, best "
+        "first; filled when `fold` was asked for."
+    )
 
 
 class QueryPartShape(_Shape):
@@ -147,6 +168,11 @@ class Answer(_Shape):
     seconds: float = Field(description="From text to answer, without HTTP.", examples=[0.012])
     min_confidence: float = Field(description="Where relevance ended.", examples=[0.2])
     total: int = Field(description="Relevant images on all pages.", examples=[31])
+    folded_away: int = Field(
+        description="How many of these stand behind others: all pages together have so many hits "
+        "less.",
+        examples=[0],
+    )
     reranked_by: str | None = Field(description="The model that looked again; null for none.")
     not_reranked: int = Field(description="How many of the best it could not look at.")
     second_look: bool = Field(description="Whether `rerank` would refine this answer.")

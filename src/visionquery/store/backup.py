@@ -31,6 +31,7 @@ from visionquery.store.layout import (
     unfinished_catalog,
 )
 from visionquery.store.lock import writer_lock
+from visionquery.store.region_files import RegionFiles, known_regions
 from visionquery.store.vector_checks import OnProgress
 from visionquery.store.vectors import Segments, sync_folder
 
@@ -222,13 +223,14 @@ def _generations(connection: sqlite3.Connection) -> list[int]:
 
 def _counted(folder: Path, connection: sqlite3.Connection) -> dict[str, int]:
     """Return how many bytes of which files, by their names from the folder on, a catalog counts:
-    the vectors in use and their codes."""
+    the vectors in use, their codes and the regions."""
     model, generation, row_count = catalog.current(connection)
     place = folder / segments_name(generation)
-    codes = Codes(place, model.embed_dim)
+    codes, regions = Codes(place, model.embed_dim), known_regions(connection, generation)
     files = [
         *Segments(place, model.embed_dim).files(row_count),
         *codes.files(coded(connection, generation)),
+        *RegionFiles(place, model.embed_dim, regions.edition).files(regions.rows),
     ]
     return {path.relative_to(folder).as_posix(): size for path, size in files}
 

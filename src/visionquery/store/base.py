@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from visionquery.query.ast import Filter
 from visionquery.store.questions import Candidates, Question, Where
+from visionquery.store.regions import ImageRegions, Regions
 from visionquery.types import Facts, Matrix, ModelIdentity, Vector
 
 __all__ = [
@@ -283,6 +284,10 @@ class Reader(Protocol):
     def vectors(self, rows: Sequence[int]) -> Matrix:
         """Return the stored vectors of rows, (len(rows), embed_dim), in their order."""
 
+    def regions(self) -> Regions | None:
+        """Return the regions of all images that have some, of removed ones too; None where no image
+        has. They are those of the model in use."""
+
     def next_model(self) -> ModelIdentity | None:
         """Return the model that the store is being moved to, None when it is not."""
 
@@ -340,6 +345,13 @@ class Store(Reader, Protocol):
     def write_measures(self, first_row: int, measures: NDArray[np.float32]) -> None:
         """Store measures (n, MEASURES) of the n rows from `first_row` on: all or nothing, durable
         on return. Those that are there are replaced; NaN stands for none."""
+
+    def write_regions(self, rows: Sequence[int], found: Sequence[ImageRegions]) -> None:
+        """Store the regions of rows that have none: all or nothing, durable on return. Raises
+        StoreError when a row is no image, and InputError where a store keeps no regions."""
+
+    def drop_regions(self) -> None:
+        """Forget all regions."""
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""

@@ -40,7 +40,7 @@ __all__ = [
     "wrong_words",
 ]
 
-_JSON_NOTES = ("codes", "loose", "background", "background-bank")
+_JSON_NOTES = ("codes", "loose", "background", "background-bank", "regions")
 
 
 @dataclass(frozen=True, slots=True)

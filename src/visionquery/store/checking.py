@@ -23,6 +23,7 @@ from visionquery.store.identity import kept_identity
 from visionquery.store.layout import CATALOG_NAME, generations_there, segments_name, strangers
 from visionquery.store.migration import found_version
 from visionquery.store.places import absolute, packed, unpacked
+from visionquery.store.region_files import check_regions
 from visionquery.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from visionquery.store.vector_checks import NO_CHECKSUM, OnProgress, check_codes, check_vectors
 from visionquery.store.vectors import Segments
@@ -191,6 +192,9 @@ def check_catalog(folder: Path, connection: Reading, *, on_progress: OnProgress)
     )
     if why is not None:
         faults.append(Fault("codes", None, why))
+    why = check_regions(connection, place, model.embed_dim, generation, row_count)
+    if why is not None:
+        faults.append(Fault("regions", None, f"{why}; index --regions makes them anew"))
     ((files,),) = connection.execute("SELECT count(*) FROM files")
     return Checked(
         version=SCHEMA_VERSION,

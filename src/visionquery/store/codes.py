@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.store import catalog
+from visionquery.store.kernels import quantized
 from visionquery.store.vectors import Segments
 from visionquery.types import Matrix, Vector
 
-__all__ = ["Coded", "Codes", "codable", "coded", "quantized", "set_coded"]
+__all__ = ["Coded", "Codes", "codable", "coded", "set_coded"]
 
 _NOTE = "codes"
 
@@ -35,7 +36,6 @@ _ROWS_PER_STEP = 1024
 
 _ROWS_AT_ONCE = 16_384
 _IN_ONE = 2**40
-_LARGEST = 127
 _LEAST_SCALE = 1e-12
 _SEED = 20_240_521
 
@@ -142,14 +142,6 @@ def set_coded(connection: sqlite3.Connection, generation: int, now: Coded) -> No
     """Say how much of a generation is coded, inside a transaction of the caller's."""
     note = {"generation": generation, "rows": now.rows, "error": now.error}
     catalog.set_note(connection, _NOTE, json.dumps(note))
-
-
-def quantized(rows: Matrix) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return rows (n, d) as whole numbers -127..127 (n, d) and the scales (n, 1) to multiply
-    them with."""
-    scales = np.maximum(np.abs(rows).max(axis=1, keepdims=True, initial=0.0), _LEAST_SCALE)
-    scales = np.asarray(scales / _LARGEST, dtype=np.float32)
-    return np.rint(rows / scales).astype(np.int8), scales
 
 
 def _random_rotation(size: int) -> Matrix:

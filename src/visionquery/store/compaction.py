@@ -9,6 +9,7 @@ use to anyone and go.
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from visionquery.errors import StoreError
 from visionquery.store import catalog, generations, next_model, pruning
 from visionquery.store.generations import Generation
 from visionquery.store.measures import move_measures
+from visionquery.store.region_files import known_regions, move_regions, set_known
 from visionquery.store.rows import rows_of
 
 __all__ = ["NUMBERED", "compacted", "give_room_back"]
@@ -63,6 +65,7 @@ def compacted(
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[start : start + _ROWS_AT_ONCE]
         after.segments.append(start, current.segments.take(part, count))
+    _move_regions(connection, current, after, rows)
     with _roomy(connection):
         _number_anew(connection, rows)
     catalog.use_generation(connection, after.number, len(rows))
@@ -71,6 +74,15 @@ def compacted(
     if generations.waiting_rows(connection, after):
         generations.encode_rows(connection, after)
     return after
+
+
+def _move_regions(
+    connection: sqlite3.Connection, current: Generation, after: Generation, rows: NDArray[np.int64]
+) -> None:
+    known = known_regions(connection, current.number)
+    before, moved = current.regions(known.edition), after.regions(known.edition)
+    count = move_regions(before, known, moved, rows)
+    set_known(connection, after.number, replace(known, rows=count))
 
 
 def give_room_back(connection: sqlite3.Connection) -> None:

@@ -19,6 +19,7 @@ from visionquery.store import catalog, next_model
 from visionquery.store.codes import Codes, codable, coded, set_coded
 from visionquery.store.connections import connect
 from visionquery.store.layout import CATALOG_NAME, remove_segments, segments_name
+from visionquery.store.region_files import RegionFiles
 from visionquery.store.scanning import Scanned
 from visionquery.store.vectors import Segments, sync_folder
 from visionquery.types import ModelIdentity
@@ -53,6 +54,11 @@ class Generation:
     model: ModelIdentity
     segments: Segments
     codes: Codes
+
+    def regions(self, edition: int) -> RegionFiles:
+        """Return the files of its regions."""
+        place = self.folder / segments_name(self.number)
+        return RegionFiles(place, self.model.embed_dim, edition)
 
     def close(self) -> None:
         """Give up the maps of all files."""

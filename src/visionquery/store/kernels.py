@@ -25,6 +25,7 @@ __all__ = [
     "cosines",
     "in_parallel",
     "largest",
+    "quantized",
     "row_products",
     "sign_distances",
 ]
@@ -41,6 +42,9 @@ _PROBES_BY_ROW = 2
 _SAMPLED = 8192
 _ROOM = 12
 """Values of a sample, beyond those wanted, that make a floor which enough of all values reach."""
+
+_LARGEST = 127
+_LEAST_SCALE = 1e-12
 
 _MOST_THREADS = 4
 """More threads read memory no faster."""
@@ -89,6 +93,14 @@ def byte_products(codes: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[
     if len(probes) <= _PROBES_BY_ROW:
         return np.asarray(numkong.cdist(codes, probes, "dot", out_dtype="float32"))
     return np.asarray(numkong.dots_packed(codes, numkong.dots_pack(probes)))
+
+
+def quantized(rows: Matrix) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return rows (n, d) as whole numbers -127..127 (n, d) and the scales (n, 1) to multiply
+    them with."""
+    scales = np.maximum(np.abs(rows).max(axis=1, keepdims=True, initial=0.0), _LEAST_SCALE)
+    scales = np.asarray(scales / _LARGEST, dtype=np.float32)
+    return np.rint(rows / scales).astype(np.int8), scales
 
 
 def sign_distances(bits: NDArray[np.uint8], asked: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.ast import Filter
-from visionquery.store import catalog, generations, next_model, word_index
+from visionquery.store import catalog, generations, next_model, region_files, word_index
 from visionquery.store.base import (
     Estimates,
     Facets,
@@ -35,6 +35,7 @@ from visionquery.store.measures import read_measures
 from visionquery.store.opened import Opened
 from visionquery.store.places import locate, normal
 from visionquery.store.questions import Candidates, Question, Where
+from visionquery.store.regions import Regions
 from visionquery.store.roots import roots
 from visionquery.store.rows import distinct, joined
 from visionquery.store.scanning import (
@@ -236,6 +237,19 @@ class LocalReader:
         with self._open.scanned() as scanned:
             asked = checked_rows(rows, scanned.row_count)
             return scanned.vectors.take(asked, scanned.row_count)
+
+    def regions(self) -> Regions | None:
+        """Return the regions of all images, kept until something changes; None where there are
+        none."""
+        with self._open.rows() as connection:
+            in_use = self._open.in_use
+            known = region_files.known_regions(connection, in_use.number)
+            if not known.rows:
+                return None
+            files = in_use.regions(known.edition)
+            return self._kept.get(
+                "regions", catalog.changes(connection), lambda: files.read(known.rows)
+            )
 
     def next_model(self) -> ModelIdentity | None:
         """Return the model that the library is being moved to, None when it is not."""

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ from visionquery.store.lock import writer_lock
 from visionquery.store.measures import put_measures
 from visionquery.store.opened import Opened
 from visionquery.store.places import normal
+from visionquery.store.region_files import known_regions, set_known
+from visionquery.store.regions import ImageRegions, checked_regions
 from visionquery.store.roots import add, check_roots, move
 from visionquery.store.texts import put_texts
 from visionquery.types import Facts, Matrix, ModelIdentity
@@ -141,6 +144,33 @@ class LocalStore(LocalReader):
         with self._change() as connection:
             rows = generations.row_count(connection, self._open.in_use)
             put_measures(connection, first_row, checked_measures(first_row, measures, rows))
+
+    def write_regions(self, rows: Sequence[int], found: Sequence[ImageRegions]) -> None:
+        """Store the regions of rows that have none, all or nothing, durable on return.
+
+        Raises StoreError when one does not fit, is no image, or has regions.
+        """
+        owners, fit = checked_regions(rows, found, embed_dim=self.model.embed_dim)
+        there = self.regions()
+        if there is not None and np.isin(owners, there.owners).any():
+            raise StoreError("An image has regions already: forget all before writing others.")
+        if not fit:
+            return
+        with self._change() as connection:
+            catalog.image_records(connection, rows)  # Raises for a row that is no image.
+            in_use = self._open.in_use
+            known = known_regions(connection, in_use.number)
+            files = in_use.regions(known.edition)
+            now = replace(known, rows=files.append(known.rows, owners, fit))
+            set_known(connection, in_use.number, now)
+
+    def drop_regions(self) -> None:
+        """Forget all regions."""
+        in_use = self._open.in_use
+        with self._change() as connection:
+            known = known_regions(connection, in_use.number)
+            set_known(connection, in_use.number, replace(known, rows=0))
+        in_use.regions(known.edition).remove()
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""

@@ -25,6 +25,7 @@ from visionquery.store.base import (
 from visionquery.store.memory_next import Next
 from visionquery.store.memory_reader import MemoryReader
 from visionquery.store.places import normal
+from visionquery.store.regions import ImageRegions, checked_regions
 from visionquery.types import Facts, Matrix, ModelIdentity
 
 __all__ = ["MemoryStore"]
@@ -116,6 +117,24 @@ class MemoryStore(MemoryReader):
             fit = entries.checked_measures(first_row, measures, len(self._images))
             self._measures[first_row : first_row + len(fit)] = fit
 
+    def write_regions(self, rows: Sequence[int], found: Sequence[ImageRegions]) -> None:
+        """Store the regions of rows that have none, all or nothing.
+
+        Raises StoreError when one does not fit, is no image, or has regions.
+        """
+        with self._change():
+            owners, fit = checked_regions(rows, found, embed_dim=self._model.embed_dim)
+            for row in owners.tolist():
+                self._image(row)
+            if self._regions.keys() & set(owners.tolist()):
+                raise StoreError("An image has regions already: forget all before writing others.")
+            self._regions.update(zip(owners.tolist(), fit, strict=True))
+
+    def drop_regions(self) -> None:
+        """Forget all regions."""
+        with self._change():
+            self._regions.clear()
+
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""
         with self._change():
@@ -173,6 +192,7 @@ class MemoryStore(MemoryReader):
             matrix = following.matrix(self._rows.values(), len(self._images))
             self._model, self._matrix, self._next = following.model, matrix, None
             self._measures[:] = np.nan
+            self._regions.clear()
             for key in forget_notes:
                 self._notes.pop(key, None)
 
@@ -199,6 +219,7 @@ class MemoryStore(MemoryReader):
         self._matrix, self._measures = self._matrix[rows], self._measures[rows]
         self._rows = {image_id: new[row] for image_id, row in self._rows.items()}
         self._texts = {new[row]: text for row, text in self._texts.items()}
+        self._regions = {new[row]: of for row, of in self._regions.items() if row in new}
 
     def _append(self, images: Sequence[NewImage]) -> None:
         if not images:

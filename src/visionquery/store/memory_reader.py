@@ -36,6 +36,7 @@ from visionquery.store.memory_places import MemoryPlaces, Seen
 from visionquery.store.places import locate, normal, packed
 from visionquery.store.questions import Candidates, Question, Where
 from visionquery.store.records import holds_phrase, record_test
+from visionquery.store.regions import ImageRegions, Regions, regions_of
 from visionquery.store.words import words_of
 from visionquery.types import Matrix, ModelIdentity
 
@@ -55,6 +56,7 @@ class MemoryReader:
         self._places = MemoryPlaces()
         self._texts: dict[int, str] = {}
         self._measures = np.empty((0, MEASURES), dtype=np.float32)
+        self._regions: dict[int, ImageRegions] = {}
         self._notes: dict[str, str] = {}
         self._next: Next | None = None
         self._state = threading.RLock()
@@ -238,6 +240,12 @@ class MemoryReader:
         """
         with self.reading():
             return self._matrix[entries.checked_rows(rows, len(self._matrix))]
+
+    def regions(self) -> Regions | None:
+        """Return the regions of all images; None where there are none."""
+        with self.reading():
+            found = list(self._regions.values())
+            return regions_of([*self._regions], found, embed_dim=self._model.embed_dim)
 
     def next_model(self) -> ModelIdentity | None:
         """Return the model that the store is being moved to, None when it is not."""

@@ -25,7 +25,7 @@ from visionquery.store.vectors import Segments
 
 __all__ = ["give_checksums", "mend"]
 
-_DERIVED_NOTES = ("codes", "loose")
+_DERIVED_NOTES = ("codes", "loose", "regions")
 _ROWS_AT_ONCE = 4096
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.store.base import Estimates, Span
-from visionquery.store.codes import Coded, Codes, quantized
+from visionquery.store.codes import Coded, Codes
 from visionquery.store.entries import UNIT_TOLERANCE
 from visionquery.store.kernels import (
     byte_products,
     in_parallel,
     largest,
+    quantized,
     row_products,
     sign_distances,
 )

@@ -27,6 +27,7 @@ from visionquery.testing.store_move_checks import MOVE_CHECKS
 from visionquery.testing.store_place_checks import PLACE_CHECKS
 from visionquery.testing.store_question_checks import QUESTION_CHECKS
 from visionquery.testing.store_reading_checks import READING_CHECKS
+from visionquery.testing.store_region_checks import REGION_CHECKS
 from visionquery.testing.store_root_checks import ROOT_CHECKS
 from visionquery.testing.store_vector_checks import VECTOR_CHECKS
 from visionquery.testing.store_word_checks import WORD_CHECKS
@@ -202,6 +203,7 @@ STORE_CHECKS: tuple[Check, ...] = (
     check_reading_holds_one_state,
     *VECTOR_CHECKS,
     *QUESTION_CHECKS,
+    *REGION_CHECKS,
     *ROOT_CHECKS,
     *PLACE_CHECKS,
     *FILTER_CHECKS,

@@ -3,6 +3,7 @@
 import { ApiError, edited, original } from './api.js';
 import { copyText, toast } from './dialogs.js';
 import { h } from './dom.js';
+import { alikeView } from './state.js';
 
 /** @typedef {import('./types.js').Hit} Hit */
 
@@ -10,6 +11,11 @@ export class Actions {
   /** @param {import('./state.js').State} state */
   constructor(state) {
     this.state = state;
+  }
+
+  /** @param {string} id show what is folded into a picture, with all else that looks like it */
+  showAlike(id) {
+    this.state.go(alikeView(id));
   }
 
   /** @param {string} id search for more like a picture */

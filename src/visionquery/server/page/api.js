@@ -73,6 +73,30 @@ export async function call(path, options = {}) {
   throw await errorOf(response);
 }
 
+/**
+ * @typedef {object} Heatmap
+ * @property {Blob} picture to be laid over the image
+ * @property {number[]} box left, top, width, height in percent
+ * @property {boolean} isWeak whether there is little evidence anywhere
+ */
+
+/**
+ * Ask where in an image a query is seen.
+ *
+ * @param {string} id
+ * @param {string} q
+ * @param {Blob|undefined} body the picture that the query was made with
+ * @param {AbortSignal} signal
+ * @returns {Promise<Heatmap>}
+ */
+export async function heatmap(id, q, body, signal) {
+  const method = body ? 'POST' : 'GET';
+  const response = await send(`/images/${id}/heatmap`, { method, params: { q }, body, signal });
+  if (!response.ok) throw await errorOf(response);
+  const box = (response.headers.get('Heatmap-Box') ?? '').split(',').map(Number);
+  return { picture: await response.blob(), box, isWeak: response.headers.get('Heatmap-Weak') === 'true' };
+}
+
 /** @param {unknown} error @returns {boolean} whether a request was given up on purpose */
 export function isAbort(error) {
   return error instanceof DOMException && error.name === 'AbortError';

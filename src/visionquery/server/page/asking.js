@@ -44,7 +44,7 @@ export class Asking {
     this.uploads = uploads;
     this.listener = listener;
     state.listen((view, before, { origin }) => {
-      const isOther = view.q !== before.q || view.sort !== before.sort || view.upload !== before.upload;
+      const isOther = ['q', 'sort', 'fold', 'upload'].some((name) => view[name] !== before[name]);
       if (isOther) this.#ask({ view, isTyping: origin === 'typing', isRefresh: false });
     });
   }
@@ -141,12 +141,14 @@ export class Asking {
    * @param {{rerank?: true}} [how] whether a second model looks at the best
    * @returns {Promise<((offset: number, signal: AbortSignal) => Promise<Answer>)|undefined>}
    */
-  async #pages({ q, sort, upload }, { rerank } = {}) {
+  async #pages({ q, sort, fold, upload }, { rerank } = {}) {
     const body = usesUpload(q) ? await this.uploads.get(upload) : undefined;
     if (usesUpload(q) && !body) return undefined;
     const method = body ? 'POST' : 'GET';
     return (offset, signal) => {
-      const params = { q: q.trim(), limit: BLOCK, offset, sort: sort || undefined, rerank };
+      const spread = sort === 'spread' || undefined;
+      const order = (!spread && sort) || undefined;
+      const params = { q: q.trim(), limit: BLOCK, offset, sort: order, spread, fold, rerank };
       return call('/search', { method, params, body, signal });
     };
   }

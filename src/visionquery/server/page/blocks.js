@@ -29,7 +29,8 @@ export class Results {
    */
   constructor(answer, fetchPage) {
     this.answer = answer;
-    this.total = answer.total;
+    /** How many tiles the pictures make: those that stand behind others have none. */
+    this.total = answer.total - answer.folded_away;
     this.#fetchPage = fetchPage;
     this.#take(0, answer);
   }

@@ -101,6 +101,7 @@ export function folderOf(path) {
 export function spokenName(hit) {
   const parts = [fileName(hit.path), partOf(hit.fragment), day(hit.taken_at)];
   if (hit.score !== null) parts.push(`confidence ${percent(hit.confidence)}`);
+  if (hit.folded.length) parts.push(`${hit.folded.length} alike`);
   return parts.filter(Boolean).join(', ');
 }
 

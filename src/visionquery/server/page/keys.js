@@ -35,7 +35,9 @@ const SHEET = [
   ['Select; up to here', ['x', 'Space', 'Shift + x']],
   ['More like this', ['s']],
   ['Not this', ['n']],
+  ['What is folded into it', ['a']],
   ['Search by a part', ['b']],
+  ['Where in the picture it is', ['w']],
   ['Copy the path', ['c']],
   ['Play the video from here', ['p']],
   ['Download', ['d']],
@@ -120,6 +122,7 @@ function inViewer({ key, target }, { viewer, actions, selection }) {
     i: () => viewer.togglePanel(),
     b: () => viewer.toggleDraw(),
     p: () => viewer.play(),
+    w: () => viewer.toggleWhere(),
     z: () => viewer.zoom.toggle(),
   };
   const act = acts[/** @type {keyof acts} */ (key)];
@@ -171,6 +174,7 @@ function onPicture(key, hit, index, { actions, selection }) {
   const acts = {
     s: () => actions.moreLike(hit.image_id),
     n: () => void actions.notThis(hit.image_id),
+    a: () => hit.folded.length && actions.showAlike(hit.image_id),
     d: () => void actions.download(hit),
     c: () => actions.copyPath(hit),
     x: () => selection.toggle(hit, index),

@@ -178,7 +178,11 @@ async function start() {
   requestAnimationFrame(() => requestAnimationFrame(() => root.classList.add('is-ready')));
   attachTheme();
   attachSelectionBar(selection);
-  attachPointing(grid, selection, (index) => viewer.open(index));
+  const showAlike = (/** @type {number} */ index) => {
+    const hit = grid.results?.hit(index);
+    if (hit) actions.showAlike(hit.image_id);
+  };
+  attachPointing(grid, selection, (index) => viewer.open(index), showAlike);
   attachKeys({ box, grid, viewer, actions, selection, selectTo: (index) => void selectTo(grid, selection, index) });
   attachPictureInputs((blob) => void searchBy(blob));
   state.listen((view, before) => {

@@ -11,8 +11,9 @@ const SLACK = 10;
  * @param {import('./grid.js').Grid} grid
  * @param {import('./selection.js').Selection} selection
  * @param {(index: number) => void} onOpen
+ * @param {(index: number) => void} onAlike what is folded into a picture is asked for
  */
-export function attachPointing(grid, selection, onOpen) {
+export function attachPointing(grid, selection, onOpen, onAlike) {
   let pressed = 0;
   let wasLong = false;
   const start = { x: 0, y: 0 };
@@ -42,8 +43,10 @@ export function attachPointing(grid, selection, onOpen) {
     event.preventDefault();
     if (wasLong) return;
     const onTick = event.target instanceof Element && event.target.closest('.tile-tick');
+    const isOnAlike = event.target instanceof Element && event.target.closest('.tile-alike');
     const isTouch = /** @type {PointerEvent} */ (event).pointerType === 'touch';
-    if (event.shiftKey && selection.anchor >= 0) void selectTo(grid, selection, index);
+    if (isOnAlike) onAlike(index);
+    else if (event.shiftKey && selection.anchor >= 0) void selectTo(grid, selection, index);
     else if (onTick || event.shiftKey || event.ctrlKey || event.metaKey || (isTouch && selection.size))
       toggle(grid, selection, index);
     else onOpen(index);

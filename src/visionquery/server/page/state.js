@@ -4,6 +4,7 @@
  * @typedef {object} View
  * @property {string} q
  * @property {string} sort "" is the default order
+ * @property {boolean} fold whether pictures that are much the same come as one
  * @property {string} image id of the open picture, "" for none
  * @property {string} upload key of the picture that `image:upload` stands for
  */
@@ -27,10 +28,21 @@ export function addressOf(view) {
   const params = new URLSearchParams();
   if (view.q.trim()) params.set('q', view.q);
   if (view.sort) params.set('sort', view.sort);
+  if (view.fold) params.set('fold', 'true');
   if (view.upload && usesUpload(view.q)) params.set('upload', view.upload);
   if (view.image) params.set('image', view.image);
   const text = params.toString();
   return text ? `/?${text}` : '/';
+}
+
+/** @param {string} id @returns {View} a picture and all that looks like it, each by itself */
+export function alikeView(id) {
+  return { q: `like:${id}`, sort: '', fold: false, image: '', upload: '' };
+}
+
+/** @param {string} id @returns {string} the address of that */
+export function alikeTo(id) {
+  return addressOf(alikeView(id));
 }
 
 /** @param {string} search @returns {View} */
@@ -40,7 +52,8 @@ function viewOf(search) {
   const image = params.get('image') ?? '';
   return {
     q: params.get('q') ?? '',
-    sort: ['relevance', 'date', 'path'].includes(sort) ? sort : '',
+    sort: ['relevance', 'spread', 'date', 'path'].includes(sort) ? sort : '',
+    fold: params.get('fold') === 'true',
     image: /^[0-9a-f]{32}$/.test(image) ? image : '',
     upload: params.get('upload') ?? '',
   };

@@ -1,7 +1,7 @@
 /** What an answer is, in a line; how it is sorted; and what to do where there is none. */
 
 import { byId, fill, h, icon } from './dom.js';
-import { milliseconds, plural } from './format.js';
+import { milliseconds, number, plural } from './format.js';
 import { usesUpload } from './state.js';
 
 /** @typedef {import('./types.js').Answer} Answer */
@@ -29,6 +29,8 @@ export class Summary {
     this.sorts = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll('#sort input')]);
     for (const input of this.sorts)
       input.addEventListener('change', () => state.go({ sort: input.value === 'relevance' ? '' : input.value }));
+    this.fold = byId('fold', HTMLButtonElement);
+    this.fold.addEventListener('click', () => state.go({ fold: !state.view.fold }));
     state.listen((view) => this.#drawSort(view));
     this.#drawSort(state.view);
   }
@@ -50,6 +52,7 @@ export class Summary {
       milliseconds(answer.seconds),
       dot(),
       answer.model,
+      answer.folded_away > 0 && [dot(), `${number(answer.folded_away)} folded away`],
       answer.reranked_by && [dot(), h('span', { 'data-testid': 'refined' }, `refined by ${answer.reranked_by}`)],
       isBrowsing && !view.sort && [dot(), 'newest first'],
       !answer.exact && [
@@ -98,7 +101,9 @@ export class Summary {
   }
 
   /** @param {View} view */
-  #drawSort({ sort, q }) {
+  #drawSort({ sort, fold, q }) {
+    this.fold.setAttribute('aria-pressed', String(fold));
+    this.fold.classList.toggle('is-on', fold);
     const isBrowsing = !q.trim();
     const value = sort || 'relevance';
     for (const input of this.sorts) input.checked = input.value === value;
@@ -106,7 +111,7 @@ export class Summary {
     const label = first.nextElementSibling;
     if (label) label.textContent = isBrowsing ? 'Newest' : 'Best';
     // Without a question the best are the newest, so that the order by date is the same.
-    const byDate = this.sorts[1].closest('label');
+    const byDate = this.sorts.find((input) => input.value === 'date')?.closest('label');
     if (byDate) byDate.hidden = isBrowsing && sort !== 'date';
   }
 

@@ -3,6 +3,7 @@
 import { thumbnail } from './api.js';
 import { h } from './dom.js';
 import { fileName, partOf, percent, spokenName } from './format.js';
+import { alikeTo } from './state.js';
 
 /** @typedef {import('./types.js').Hit} Hit */
 
@@ -40,6 +41,7 @@ function dressing() {
     ),
     h('span', { class: 'tile-sure', 'aria-hidden': 'true' }, h('i')),
     h('button', { class: 'tile-tick', type: 'button', role: 'checkbox', tabindex: '-1', 'aria-checked': 'false' }),
+    h('a', { class: 'tile-alike', tabindex: '-1', draggable: 'false', 'data-testid': 'alike' }),
   ));
 }
 
@@ -129,7 +131,7 @@ export class Tile {
       this.#dress = /** @type {HTMLElement[]} */ ([...dressing().cloneNode(true).childNodes]);
       this.element.append(...this.#dress);
     }
-    const [foot, sure, tick] = this.#dress;
+    const [foot, sure, tick, alike] = this.#dress;
     const name = [fileName(hit.path), partOf(hit.fragment)].filter(Boolean).join(' ');
     const hasConfidence = hit.score !== null;
     /** @type {HTMLElement} */ (foot.firstElementChild).textContent = name;
@@ -137,6 +139,10 @@ export class Tile {
     sure.hidden = !hasConfidence;
     /** @type {HTMLElement} */ (sure.firstElementChild).style.width = `${Math.round(hit.confidence * 100)}%`;
     tick.setAttribute('aria-label', `Select ${name}`);
+    alike.hidden = !hit.folded.length;
+    alike.textContent = `+${hit.folded.length}`;
+    alike.setAttribute('href', alikeTo(hit.image_id));
+    alike.setAttribute('aria-label', `Show the ${hit.folded.length} alike`);
   }
 
   /** A server that has too much to do gets a second chance; a file that is gone stays gone. */

@@ -21,6 +21,7 @@
  * @property {number} height
  * @property {string|null} taken_at
  * @property {Part[]} parts
+ * @property {string[]} folded ids of pictures that are much the same and stand behind it
  *
  * @typedef {object} QueryPart
  * @property {string} text
@@ -39,6 +40,7 @@
  * @property {number} seconds
  * @property {number|null} min_confidence
  * @property {number} total
+ * @property {number} folded_away how many of them stand behind others
  * @property {string|null} reranked_by the model that looked once more, null where none did
  * @property {boolean} second_look whether a second model would refine this answer
  * @property {Hit[]} results

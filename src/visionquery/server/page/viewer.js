@@ -6,6 +6,7 @@ import { Details } from './details.js';
 import { openDialog } from './dialogs.js';
 import { byId, fill, h, icon, iconButton, prefersStill } from './dom.js';
 import { number, spokenName } from './format.js';
+import { Where } from './where.js';
 import { Zoom } from './zoom.js';
 
 /** @typedef {import('./types.js').Hit} Hit */
@@ -50,6 +51,7 @@ export class Viewer {
   );
   #play = tool('play', 'Play from here (p)', 'play', () => this.play());
   #select = tool('tick', 'Select (x)', 'select', () => this.#hit && this.selection.toggle(this.#hit, this.#index));
+  #find = tool('where', 'Where? (w)', 'where', () => this.toggleWhere());
   #info = tool('info', 'Information (i)', 'viewer-info', () => this.togglePanel());
   #stage = h('div', { class: 'viewer-stage' }, this.#frame, this.#gone, this.#previous, this.#next);
 
@@ -71,6 +73,7 @@ export class Viewer {
       () => this.#showGone('This picture is not in the library any more.', true),
       () => uploads.get(state.view.upload),
     );
+    this.where = new Where(this.#frame, this.#find, () => uploads.get(state.view.upload));
     this.draw = new BoxDraw(this.#frame, (box) => actions.likePart(this.#id, box));
     this.zoom = new Zoom(
       this.#stage,
@@ -137,6 +140,7 @@ export class Viewer {
     if (this.#play.hidden) return;
     this.zoom.reset();
     this.draw.close();
+    this.where.close();
     const video = h('video', {
       class: 'viewer-video',
       controls: true,
@@ -166,9 +170,15 @@ export class Viewer {
     else this.draw.open();
   }
 
-  /** Do what Escape does: leave the frame, the enlargement, the picture. */
+  /** Show, or hide, where in the picture the query is seen. */
+  toggleWhere() {
+    if (!this.#find.hidden) void this.where.toggle(this.#id, this.state.view.q);
+  }
+
+  /** Do what Escape does: leave the frame, the heatmap, the enlargement, the picture. */
   escape() {
     if (this.draw.isOpen) this.draw.close();
+    else if (this.where.isOpen) this.where.close();
     else if (this.zoom.isZoomed) this.zoom.reset();
     else this.state.closeImage();
   }
@@ -181,6 +191,7 @@ export class Viewer {
       tool('close', 'Close (Escape)', 'viewer-close', () => this.state.closeImage()),
       this.#counter,
       h('span', { class: 'spacer' }),
+      this.#find,
       tool('frame', 'Search by a part (b)', 'draw-box', () => this.toggleDraw()),
       tool('copy', 'Copy the path (c)', 'copy-path', () => this.#hit && this.actions.copyPath(this.#hit)),
       tool('download', 'Download (d)', 'download', () => this.#hit && void this.actions.download(this.#hit)),
@@ -190,6 +201,7 @@ export class Viewer {
       this.#info,
     );
     const panel = h('aside', { class: 'viewer-panel', 'aria-label': 'About this picture' }, this.details.element);
+    this.#stage.append(this.where.note);
     fill(this.dialog, this.#stage, bar, panel);
     this.#drawPanelButton();
   }
@@ -237,6 +249,7 @@ export class Viewer {
   #close(toTile) {
     if (!this.isOpen) return;
     this.draw.close();
+    this.where.close();
     this.zoom.reset();
     const focus = toTile && this.#index >= 0;
     const hide = () => {
@@ -281,6 +294,8 @@ export class Viewer {
   /** @param {string} id */
   #show(id) {
     this.zoom.reset();
+    this.where.close();
+    this.#find.hidden = !this.state.view.q.trim();
     if (this.grid.results?.hit(this.#index)?.image_id !== id) this.#index = this.grid.results?.indexOf(id) ?? -1;
     const hit = this.grid.results?.hit(this.#index);
     this.#id = id;

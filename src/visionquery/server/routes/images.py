@@ -15,6 +15,7 @@ from visionquery.server.documents import (
     image_document,
     respond,
 )
+from visionquery.server.heatmaps import HEATMAP, heatmap_response
 from visionquery.server.originals import original_response
 from visionquery.server.queries import EVERYTHING, query_tree, uploaded
 from visionquery.server.routes.search import check_within, page_offset
@@ -61,6 +62,10 @@ def routes() -> APIRouter:
     router.post("/explanation", response_model=Explained, openapi_extra=PICTURE_BODY)(
         explanation_by_picture
     )
+    router.get("/heatmap", response_class=Response, responses=HEATMAP)(heatmap)
+    router.post("/heatmap", response_class=Response, responses=HEATMAP, openapi_extra=PICTURE_BODY)(
+        heatmap_by_picture
+    )
     router.get("/similar", response_model=Answer)(similar)
     router.get("/thumbnail", response_class=Response, responses=picture)(thumbnail)
     router.get("/original", response_class=Response, responses=original)(original_file)
@@ -103,6 +108,35 @@ async def _explained(
     return await context.searchers.run(request, work)
 
 
+async def heatmap(
+    request: Request, context: ContextOf, image_id: _ImageId, q: _Query = ""
+) -> Response:
+    """Show where in an image a query is seen: colours to be laid over the image."""
+    return await _mapped(request, context, image_id, q, None)
+
+
+async def heatmap_by_picture(
+    request: Request, context: ContextOf, image_id: _ImageId, q: _Query = ""
+) -> Response:
+    """Show where in an image a query with a picture, the body of the request, is seen: colours to
+    be laid over the image."""
+    picture = await read_upload(request, context.settings)
+    return await _mapped(request, context, image_id, q, picture)
+
+
+async def _mapped(
+    request: Request, context: Context, image_id: str, q: str, picture: bytes | None
+) -> Response:
+    def work() -> Response:
+        node = query_tree(q, has_upload=picture is not None) or EVERYTHING
+        found = context.library.heatmap(
+            image_id, node, pictures=uploaded(picture), limits=context.upload_limits
+        )
+        return heatmap_response(found, may_be_kept=picture is None)
+
+    return await context.painters.run(request, work)
+
+
 async def similar(
     request: Request,
     context: ContextOf,
@@ -112,7 +146,7 @@ async def similar(
     """Find images that look like one, which is left out."""
 
     def work() -> Response:
-        same = (image_id, asked.min_confidence, asked.exact, asked.within)
+        same = (image_id, asked.min_confidence, asked.exact, asked.within, asked.fold)
         offset = page_offset(asked, *same)
         check_within(context, asked.within)
         response = context.library.similar(
@@ -122,6 +156,7 @@ async def similar(
             within=asked.within,
             min_confidence=asked.min_confidence or 0.0,
             exact=asked.exact,
+            fold=asked.fold,
         )
         following = next_cursor(response, offset, *same)
         return respond(answer_document(response, Blend((Like(image_id),)), following))

@@ -80,7 +80,10 @@ async def _answer(
         started = time.perf_counter()
         node = query_tree(asked.q, has_upload=picture is not None)
         looks = (asked.rerank, asked.candidates) if asked.rerank else ()
-        same = (asked.q, asked.sort, asked.min_confidence, asked.exact, asked.within, *looks)
+        same = (
+            asked.q, asked.sort, asked.min_confidence, asked.exact, asked.within, asked.fold,
+            asked.spread, *looks,
+        )  # fmt: skip
         offset = page_offset(asked, *same)
         check_within(context, asked.within)
         response = context.library.search(
@@ -93,6 +96,8 @@ async def _answer(
             sort=asked.sort,
             explain=asked.explain,
             exact=asked.exact,
+            fold=asked.fold,
+            spread=asked.spread,
             pictures=uploaded(picture),
             limits=context.upload_limits,
             rerank=model if asked.rerank else None,

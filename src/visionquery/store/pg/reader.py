@@ -42,6 +42,7 @@ from visionquery.store.pg.roots import roots
 from visionquery.store.pg.words import holding
 from visionquery.store.places import locate, normal
 from visionquery.store.questions import Candidates, Question, Where
+from visionquery.store.regions import Regions
 from visionquery.store.words import words_of
 from visionquery.types import Matrix, ModelIdentity
 
@@ -277,6 +278,10 @@ class PostgresReader:
                 is_there = there[order[place]] == wanted
                 found[is_there] = known[order[place[is_there]]]
             return found
+
+    def regions(self) -> Regions | None:
+        """Return None: regions are kept in folders."""
+        return None
 
     def next_model(self) -> ModelIdentity | None:
         """Return the model that the store is being moved to, None when it is not."""

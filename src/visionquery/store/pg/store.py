@@ -41,6 +41,7 @@ from visionquery.store.pg.opened import Opened, State, state_of
 from visionquery.store.pg.reader import PostgresReader
 from visionquery.store.pg.tables import drop_other_images, make_partitions
 from visionquery.store.places import normal
+from visionquery.store.regions import ImageRegions, no_regions
 from visionquery.types import Facts, Matrix, ModelIdentity
 
 __all__ = ["PostgresStore"]
@@ -207,6 +208,15 @@ class PostgresStore(PostgresReader):
                 first_row,
                 *(column.tolist() for column in fit.T),
             )
+
+    def write_regions(  # The protocol names what nothing is done with here.
+        self, rows: Sequence[int], found: Sequence[ImageRegions]  # noqa: ARG002
+    ) -> None:
+        """Raise InputError: regions are kept in folders."""
+        raise no_regions(self.location)
+
+    def drop_regions(self) -> None:
+        """Do nothing: there are none."""
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""

@@ -46,6 +46,7 @@ from visionquery.store.qd.paging import newest
 from visionquery.store.qd.spelling import scope_key, shown_text
 from visionquery.store.qd.state import State
 from visionquery.store.questions import Candidates, Question, Where
+from visionquery.store.regions import Regions
 from visionquery.store.words import holds, words_of
 from visionquery.types import Matrix, ModelIdentity
 
@@ -273,6 +274,10 @@ class QdrantReader:
         """
         state = self._open.rows_state()
         return vectors.vectors_of(self._open, checked_rows(rows, state.rows))
+
+    def regions(self) -> Regions | None:
+        """Return None: regions are kept in folders."""
+        return None
 
     def next_model(self) -> ModelIdentity | None:
         """Return the model that the store is being moved to, None when it is not."""

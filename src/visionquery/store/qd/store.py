@@ -26,6 +26,7 @@ from visionquery.store.qd.rooting import added, moved
 from visionquery.store.qd.spelling import scope_key
 from visionquery.store.qd.state import Following, State
 from visionquery.store.qd.writing import QdrantWriter
+from visionquery.store.regions import ImageRegions, no_regions
 from visionquery.types import Facts, Matrix, ModelIdentity
 
 __all__ = ["QdrantStore"]
@@ -154,6 +155,15 @@ class QdrantStore(QdrantWriter):
             state.after(),
             images={row: {"measures": each} for row, each in enumerate(numbers, start=first_row)},
         )
+
+    def write_regions(  # The protocol names what nothing is done with here.
+        self, rows: Sequence[int], found: Sequence[ImageRegions]  # noqa: ARG002
+    ) -> None:
+        """Raise InputError: regions are kept in folders."""
+        raise no_regions(self.location)
+
+    def drop_regions(self) -> None:
+        """Do nothing: there are none."""
 
     def set_note(self, key: str, value: str) -> None:
         """Keep a small text beside the data."""

@@ -1,0 +1,101 @@
+"""What regions add to an image's cosines: its best part counts where that says more.
+
+A part that shows one thing is nearer to its name than a picture that shows many, but the best of
+several parts is near everything. So the best part of an image is compared with the best parts of
+all images, the whole with all wholes, each in spreads from its usual value; the larger counts, told
+as a cosine, so that whatever judges these need not know of regions. A few words name
+a thing, which may be small; many describe all of a picture, and no part of it alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visionquery.query.ast import Box
+from visionquery.query.plan import Probe
+from visionquery.store.regions import Regions
+from visionquery.types import Matrix
+
+__all__ = ["Lifted", "lifted"]
+
+_BIAS: Final = 0.75
+"""How much of a part's bias is taken off: parts of a plain surface lie near every text."""
+
+_FEW_WORDS: Final = 2
+_MARGINS: Final = (0.25, 1.5)
+_OF_MEAN: Final = (0.4, 0.1)
+"""For a few words, and for more: spreads that the best part must be better by than the whole, and
+how much of what the parts are in the mean is added, since a thing that fills a picture is in all of
+them. Chosen on scenes and photographs of even number (`benchmarks/quality/regions.py`)."""
+
+_LEAST_SPREAD: Final = 1e-4
+
+Cosines = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """Cosines (p, n) of probes with all images, as wholes and as these and their parts count, and
+    which region, (p, n), says more than the whole, -1 where none does. There are `views` of an
+    image, itself included, in the mean."""
+
+    whole: Cosines
+    cosines: Cosines
+    regions: NDArray[np.intp]
+    boxes: NDArray[np.float32]
+    views: float
+
+    def box(self, probe: int, row: int) -> Box | None:
+        """Return the part of an image that matches a probe best, None where it is the whole."""
+        region = int(self.regions[probe, row])
+        return None if region < 0 else Box(*map(float, self.boxes[region]))
+
+
+def lifted(
+    whole: Cosines,
+    regions: Regions,
+    vectors: Matrix,
+    probes: Sequence[Probe],
+    *,
+    asked: NDArray[np.bool_],
+) -> Lifted:
+    """Return what counts of images with cosines `whole` (p, n) for probes, whose vectors are
+    (p, embed_dim), where those `asked` for, (p,), may be met by a part of an image."""
+    scores = regions.scores(vectors[asked]) - _BIAS * regions.biases
+    found = np.full(whole.shape, -1, dtype=np.intp)
+    cosines = whole.copy()
+    starts = np.flatnonzero(np.diff(regions.owners, prepend=-1))
+    owners, counts = regions.owners[starts], np.diff(starts, append=len(regions.owners))
+    for place, parts in zip(np.flatnonzero(asked).tolist(), scores, strict=True):
+        usual, spread = _scale(whole[place])
+        as_whole = (whole[place, owners] - usual) / spread
+        many = int(len(probes[place].phrases) > _FEW_WORDS)
+        best = np.maximum.reduceat(parts, starts)
+        as_part = _in_spreads(best) - _MARGINS[many]
+        in_mean = _in_spreads(np.add.reduceat(parts, starts) / counts)
+        judged = np.maximum(as_whole, as_part) + _OF_MEAN[many] * in_mean
+        cosines[place, owners] = usual + spread * judged
+        found[place, owners] = np.where(as_part > as_whole, _first(parts, best, counts), -1)
+    return Lifted(whole, cosines, found, regions.boxes, 1 + float(counts.mean()))
+
+
+def _first(parts: Cosines, best: Cosines, counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the first region, (n,), of each image that is as good as its best."""
+    images = np.repeat(np.arange(len(counts)), counts)
+    is_best = np.flatnonzero(parts == best[images])
+    _, first = np.unique(images[is_best], return_index=True)
+    return is_best[first]
+
+
+def _in_spreads(values: NDArray[Any]) -> Cosines:
+    usual, spread = _scale(values)
+    return np.asarray((values - usual) / spread, dtype=np.float32)
+
+
+def _scale(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the usual value and the spread of what does not match, from the lower half."""
+    low, half = np.quantile(values, (0.16, 0.5)) if len(values) else (0.0, 0.0)
+    return float(half), max(float(half - low), _LEAST_SPREAD)
