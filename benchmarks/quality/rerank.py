@@ -15,6 +15,10 @@ Tried while choosing, with 100 candidates (hit_rate@1, absent answered): weights
 0.5 (0.236, 0.6 %), 0.6 (0.252, 0.6 %), 0.7 (0.266, 0.6 %), 0.8 (0.282, 0.9 %), 0.9 (0.296, 1.5 %),
 1.0 (0.294, 2.1 %); the first model alone 0.110 and 1.8 %. From 0.9 on little is gained, and what is
 not there is answered as often as before.
+
+Samples of other sizes, every third of these captions (hit_rate@1, captions and absent answered): 32
+(0.257, 89.8 %, 0.6 %), 64 (0.257, 91.6 %, 0.9 %), 128 (0.263, 94.6 %, 0.9 %), 512 (0.263, 95.8 %,
+0.6 %): four times the first look for one caption in a hundred more.
 """
 
 import argparse
