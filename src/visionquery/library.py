@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Library"]
 
-
 def _ignore(*_: object) -> None:
     """Stand in for a callback nobody gave."""
 
