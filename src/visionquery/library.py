@@ -4,7 +4,7 @@ It never prints; what a person should see goes through the callbacks. How it is 
 kept is the other half, `filled`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from visionquery import given
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Library"]
 
+def _ignore(*_: object) -> None:
+    """Stand in for a callback nobody gave."""
+
 
 class Library(FilledLibrary):
     """A library of images. Use `Library.open`, best as a context manager."""
@@ -55,6 +58,9 @@ class Library(FilledLibrary):
         spread: bool = False,
         pictures: Mapping[str, bytes] = NO_PICTURES,
         limits: Limits = DEFAULT_LIMITS,
+        rerank: Place | None = None,
+        candidates: int = 100,
+        on_look: Callable[[int, int], None] = _ignore,
     ) -> Response:
         """Find images by what they show.
 
@@ -65,16 +71,20 @@ class Library(FilledLibrary):
         for a query of filters alone "date". `explain` gives every hit its parts. `exact` tells
         whether every image is compared; None is where the store can. `fold` shows one of several
         alike images, `spread` different ones first, where no `sort` is given. `pictures` are
-        contents of picture files that terms `image:NAME` mean, decoded within `limits`.
+        contents of picture files that terms `image:NAME` mean, decoded within `limits`. `rerank`
+        is a larger model, given like that of `open`, that looks at the best 24 to 200 `candidates`
+        once more; what it has not seen yet it encodes, and tells `on_look` (done, total).
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
         node, name = given.tree(query, text)
         places = given.places(self._store, within)
         least = given.least(min_confidence)
         wanted = Wanted(limit, offset, sort, least, places, explain, exact, fold, spread)
+        look = self._looker.wanted(rerank, candidates, self._store.model, on_look)
         return answer(
-            self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
-        )
+            self._store, lambda: self.encoder, node, name, wanted,
+            pictures=pictures, limits=limits, looking=look,
+        )  # fmt: skip
 
     def similar(
         self,
@@ -171,9 +181,12 @@ class Library(FilledLibrary):
         """Return what filters can choose from: cameras, types, folders and dates, with counts."""
         return self._store.facets()
 
-    def warm_up(self) -> None:
-        """Load the encoder and use it once, for a fast first search. Raises ModelError."""
+    def warm_up(self, *, rerank: Place | None = None) -> None:
+        """Load the encoder, and that of a second look, and use its text tower once, so that the
+        first search is as fast as every other. Raises ModelError where it is missing or broken."""
         self.encoder.encode_texts(["a picture"])
+        if (look := self._looker.wanted(rerank, 100, self._store.model)) is not None:
+            look.bank()
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""

@@ -17,8 +17,8 @@ from visionquery.errors import (
 )
 from visionquery.indexing.places import check_places
 from visionquery.library import Library
-from visionquery.present.progress import download_progress, index_progress
-from visionquery.settings import Settings, load_settings
+from visionquery.present.progress import download_progress, index_progress, step_progress
+from visionquery.settings import Settings, load_settings, look_folder
 from visionquery.store.places import spelled
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_paths",
     "add_regions",
+    "looking",
     "manners_of",
     "open_for",
     "open_library",
@@ -63,6 +64,7 @@ def open_library(
             create=create,
             offline=chosen.offline,
             threads=chosen.threads,
+            looks=look_folder(),
             on_note=note,
             on_download=on_download,
         ) as opened,
@@ -174,6 +176,13 @@ def _progress(
         wait_until_free(manners, on_note=notes(quiet=quiet))
     with index_progress(sys.stderr, quiet=quiet, name=name, noun=noun) as show:
         yield show if manners is None else polite(manners, show, on_note=notes(quiet=quiet))
+
+
+@contextmanager
+def looking(*, quiet: bool) -> Iterator["Callable[[int, int], None]"]:
+    """Show on stderr how far a second look is."""
+    with step_progress(sys.stderr, quiet=quiet, noun="picture") as show:
+        yield lambda done, total: show("Looking again", done, total)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ where the confidence rounds to 1. Equal images are ordered by id, never by row.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,9 @@ from visionquery.store.base import Order, Store
 from visionquery.store.derived import order_of
 from visionquery.store.questions import EVERYWHERE, Where
 
+if TYPE_CHECKING:
+    from visionquery.search.second_look import Second
+
 __all__ = ["execute", "explain"]
 
 _BESIDE = 100
@@ -68,6 +72,7 @@ def execute(
     parts: bool = False,
     exact: bool | None = None,
     variety: Variety = PLAIN,
+    second: "Second | None" = None,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
@@ -76,17 +81,17 @@ def execute(
     Of an image that lies in several folders, a path in `places` counts there. `parts` explains
     every hit. `exact` says whether every image is compared, None that it is in all but libraries
     too large for their store. `variety` folds what is alike, so that limit and offset count
-    groups, and spreads what comes first. Raises ModelMismatchError for a plan made with another
-    model, InputError for a limit, offset or confidence without meaning.
+    groups, and spreads what comes first. `second` is a model that judges the best once more. Raises
+    ModelMismatchError for a plan made with another model, InputError for a limit, offset or
+    confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
     by = None if sort == "relevance" else sort
     with store.reading():
         if plan.probes:
             least = log_odds_of(min_confidence)
-            compares = find if compares_all(store, exact) else find_likely
             count = images_for(variety, offset + limit)
-            found = compares(plan, store, where, count=count, least=least)
+            found = _found(plan, store, where, count, least, exact=exact, second=second)
             stretch = _best_first(store, found, least=least)
             if by is not None and len(found.relevant):
                 stretch = _sorted(store, found, by=by, places=places)
@@ -101,6 +106,26 @@ def execute(
         )  # fmt: skip
     relevant = min(max(total - folded_away - offset, 0), len(hits))
     return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, is_exact, folded_away)
+
+
+def _found(
+    plan: Plan,
+    store: Store,
+    where: Where,
+    count: int,
+    least: float,
+    *,
+    exact: bool | None,
+    second: "Second | None",
+) -> Found:
+    compares = find if compares_all(store, exact) else find_likely
+    if second is None:
+        return compares(plan, store, where, count=count, least=least)
+    # Few ask for this, and a search should start fast.
+    from visionquery.search.second_look import refined
+
+    found = compares(plan, store, where, count=count + second.candidates, least=least)
+    return refined(found, second, store, least=least)
 
 
 def explain(

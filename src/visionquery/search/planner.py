@@ -7,7 +7,9 @@ What a concept learnt has no such region. Examples teach the vector of the other
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +30,7 @@ from visionquery.query.ast import (
     Picture,
     Term,
     Text,
+    terms_of,
 )
 from visionquery.query.plan import (
     AllOf,
@@ -47,15 +50,32 @@ from visionquery.search.concepts import concept_vector
 from visionquery.search.examples import taught
 from visionquery.search.kinds import with_kinds
 from visionquery.search.phrases import phrases_of
-from visionquery.store.base import Store
+from visionquery.store.base import ImageRecord, Reader
 from visionquery.types import Decoded, Matrix, Vector
 
-__all__ = ["plan"]
+__all__ = ["Images", "plan"]
 
 _LEAST_LENGTH = 1e-6
 _MOST_TOGETHER = 3
 """Descriptions that one sentence can hold; more would name too much to be a picture."""
 _AND = " and "
+
+
+class Images(Protocol):
+    """Where images that a query names are known, with their vectors by its model: a store, for the
+    model of its own."""
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Let this thread see one state in all that it reads until the block ends."""
+
+    def find(self, image_id: str) -> list[int]:
+        """Return the rows whose id starts with `image_id`, in any case (two at most)."""
+
+    def records(self, rows: Sequence[int]) -> list[ImageRecord]:
+        """Return the records of rows, in their order."""
+
+    def vectors(self, rows: Sequence[int]) -> Matrix:
+        """Return the vectors of rows, (len(rows), embed_dim), in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +94,10 @@ def plan(
     node: Node,
     *,
     encoder: Encoder,
-    store: Store,
+    store: Reader,
     background: Background | None,
     read_picture: Callable[[Picture | Like], Decoded],
+    images: Images | None = None,
 ) -> Plan:
     """Return the numeric form of a query.
 
@@ -86,12 +107,17 @@ def plan(
     a background, texts are calibrated by their own scores and nothing is centred. Raises
     InputError for a `like:`, `more:` or `less:` that names no image or several, a concept that is
     not known or of another model, and a blend whose terms cancel out or that only `less:` makes;
-    passes on what `read_picture` raises.
+    passes on what `read_picture` raises. `images` have the vectors of stored images where the
+    encoder is not that of the store; nothing that was taught holds for it then.
     """
+    if images is not None:
+        _check_untaught(node)
     numbering = _Numbering(blends={}, filters={})
     expression = _expression(with_kinds(node), numbering)
     blends = list(numbering.blends)
-    vectors = _term_vectors(blends, encoder=encoder, store=store, read_picture=read_picture)
+    vectors = _term_vectors(
+        blends, encoder=encoder, store=store, images=images or store, read_picture=read_picture
+    )
     probes = [_learnt(blend, vectors, background, store) for blend in blends]
     empty = np.empty((0, encoder.identity.embed_dim), dtype=np.float32)
     stacked = np.stack(probes) if probes else empty
@@ -105,6 +131,15 @@ def plan(
         calibration=encoder.calibration or DEFAULT_CALIBRATION,
         fingerprint=encoder.identity.fingerprint,
     )
+
+
+def _check_untaught(node: Node) -> None:
+    """Raise InputError where a query holds what was taught with another model."""
+    if any(isinstance(term, Example | Learned) for term in terms_of(node)):
+        raise InputError(
+            "A second model knows nothing of what examples taught the library's own: leave out "
+            "--rerank, or the terms more:, less: and concept:."
+        )
 
 
 def _expression(node: Node, numbering: _Numbering) -> Expression:
@@ -225,7 +260,8 @@ def _term_vectors(
     blends: list[Blend],
     *,
     encoder: Encoder,
-    store: Store,
+    store: Reader,
+    images: Images,
     read_picture: Callable[[Picture | Like], Decoded],
 ) -> dict[Term, Vector]:
     keys = dict.fromkeys(_key(term) for blend in blends for term in blend.terms)
@@ -235,15 +271,15 @@ def _term_vectors(
     for key in keys:
         match key:
             case Like(image_id, _, None):
-                vectors[key] = _stored("like", image_id, store)
+                vectors[key] = _stored("like", image_id, images)
             case Example(image_id, wanted):
-                vectors[key] = _stored("more" if wanted else "less", image_id, store)
+                vectors[key] = _stored("more" if wanted else "less", image_id, images)
             case Learned(name):
                 vectors[key] = concept_vector(name, store)
             case Like() | Picture():
                 seen.append(key)
     if seen:
-        prepared = np.stack([encoder.prepare(read_picture(_named(key, store))) for key in seen])
+        prepared = np.stack([encoder.prepare(read_picture(_named(key, images))) for key in seen])
         vectors.update(zip(seen, encoder.encode_images(prepared), strict=True))
     if texts:
         encoded = encoder.encode_texts([key.text for key in texts])
@@ -262,13 +298,13 @@ def _key(term: Term) -> Term:
             return replace(term, weight=1.0)
 
 
-def _stored(field: str, image_id: str, store: Store) -> Vector:
+def _stored(field: str, image_id: str, store: Images) -> Vector:
     with store.reading():
         vector: Vector = store.vectors([_row(field, image_id, store)])[0]
     return vector
 
 
-def _named(term: Picture | Like, store: Store) -> Picture | Like:
+def _named(term: Picture | Like, store: Images) -> Picture | Like:
     """Return a term with the full id of its image."""
     if isinstance(term, Picture):
         return term
@@ -277,7 +313,7 @@ def _named(term: Picture | Like, store: Store) -> Picture | Like:
     return replace(term, image_id=record.image_id)
 
 
-def _row(field: str, image_id: str, store: Store) -> int:
+def _row(field: str, image_id: str, store: Images) -> int:
     rows = store.find(image_id)
     if len(rows) != 1:
         problem = "is the beginning of several ids; give more of it" if rows else "is not here"
@@ -288,7 +324,7 @@ def _row(field: str, image_id: str, store: Store) -> int:
 
 
 def _learnt(
-    blend: Blend, vectors: dict[Term, Vector], background: Background | None, store: Store
+    blend: Blend, vectors: dict[Term, Vector], background: Background | None, store: Reader
 ) -> Vector:
     """Return the vector of a blend, as its examples teach it."""
     examples = [term for term in blend.terms if isinstance(term, Example)]

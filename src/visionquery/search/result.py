@@ -107,7 +107,9 @@ class Response:
 
     `model` names the model that compared, `exact` tells that no image was skipped to save time,
     `seconds` is the time from text to answer. `hits`, `closest`, `total` and `folded_away` are
-    those of `Page`; `min_confidence` is where relevance ended.
+    those of `Page`; `min_confidence` is where relevance ended. `reranked_by` names the model that
+    looked at the best once more, None where none did; `not_reranked` is how many of these it could
+    not look at, since their files are gone or have changed.
     """
 
     query: str
@@ -119,6 +121,8 @@ class Response:
     total: int
     min_confidence: float
     folded_away: int = 0
+    reranked_by: str | None = None
+    not_reranked: int = 0
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -94,6 +94,10 @@ class SearchRequest(PageRequest):
         False, description="Give different images first; for no order but best first."
     )
     explain: bool = Field(False, description="Give every hit its parts.")
+    rerank: bool = Field(
+        False, description="Have the server's second model look at the best once more."
+    )
+    candidates: int = Field(100, ge=24, le=200, description="How many of the best it looks at.")
 
 
 _BOX = Field(
@@ -174,6 +178,9 @@ class Answer(_Shape):
         "less.",
         examples=[0],
     )
+    reranked_by: str | None = Field(description="The model that looked again; null for none.")
+    not_reranked: int = Field(description="How many of the best it could not look at.")
+    second_look: bool = Field(description="Whether `rerank` would refine this answer.")
     results: list[HitShape]
     closest: list[HitShape] = Field(description="What came near, but is below `min_confidence`.")
     next_cursor: str | None = Field(description="For the next page; null at the end.")

@@ -41,6 +41,8 @@
  * @property {number|null} min_confidence
  * @property {number} total
  * @property {number} folded_away how many of them stand behind others
+ * @property {string|null} reranked_by the model that looked once more, null where none did
+ * @property {boolean} second_look whether a second model would refine this answer
  * @property {Hit[]} results
  * @property {Hit[]} closest
  * @property {string|null} next_cursor
