@@ -140,9 +140,10 @@ def test_what_links_a_change_to_its_picture_is_not_described(world, store, said)
     encoder = world.encoder()
     world.plan(f"like:c3, {said}", store, encoder=encoder, background=None)
     assert encoder.batches == [["snow"]]
-    encoder = world.encoder()
-    world.plan(said, store, encoder=encoder, background=None)
-    assert encoder.batches == [[said]]
+    for literal in (said, f'like:c3 "{said}"'):
+        encoder = world.encoder()
+        world.plan(literal, store, encoder=encoder, background=None)
+        assert encoder.batches == [[said]]
 
 
 def test_both_parts_of_a_mixed_blend_change_the_ranking(world):

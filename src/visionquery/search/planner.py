@@ -173,7 +173,9 @@ def _annotated(
         case AnyOf(parts):
             return AnyOf(
                 tuple(
-                    _annotated(part, likeness, asked=asked, several=len(parts), negated=negated)
+                    _annotated(
+                        part, likeness, asked=asked, several=len(parts), negated=negated
+                    )
                     for part in parts
                 )
             )
@@ -181,7 +183,9 @@ def _annotated(
             return expression
 
 
-def _beside(excluded: int, asked: Sequence[int], likeness: Matrix) -> tuple[tuple[int, float], ...]:
+def _beside(
+    excluded: int, asked: Sequence[int], likeness: Matrix
+) -> tuple[tuple[int, float], ...]:
     """Return the probe asked for that is most like the excluded one: those that are like it are
     like each other, and must not explain the same twice."""
     alike = [(index, float(likeness[excluded, index])) for index in asked]
@@ -220,7 +224,9 @@ def _key(term: Term, blend: Blend) -> Term:
     the words to a picture beside them ("but with snow")."""
     if not isinstance(term, Text):
         return replace(term, weight=1.0)
-    return Text(_LINK.sub("", term.text) if _has_picture(blend) else term.text)
+    is_literal = term.quotes[:1] and term.quotes[0][0] == 0
+    is_change = _has_picture(blend) and not is_literal
+    return Text(_LINK.sub("", term.text) if is_change else term.text)
 
 
 def _has_picture(blend: Blend) -> bool:
