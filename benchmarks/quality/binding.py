@@ -28,7 +28,8 @@ from benchmarks.quality.photos import Photos, load, with_article
 from benchmarks.quality.verdicts import finish, interval, target
 from numpy.typing import NDArray
 
-from visionquery.search.parts import Named, Usual, bound, in_parts, named_in, usual_of
+from visionquery.query.plan import Named
+from visionquery.search.parts import Usual, bound, in_parts, named_in, usual_of
 from visionquery.types import Matrix, Pixels
 
 _COLOURS = ("black", "white", "brown", "red", "blue", "green", "yellow", "pink", "orange")

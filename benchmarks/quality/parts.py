@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from visionquery.images import content, workers
 from visionquery.images.limits import Limits
 from visionquery.models.encoder import Encoder
-from visionquery.search.parts import Cosines, Named, best_views, in_parts, named_in, usual_of
+from visionquery.query.plan import Named
+from visionquery.search.parts import Cosines, best_views, in_parts, named_in, usual_of
 from visionquery.types import Decoded, Facts, Matrix, Pixels
 
 _SIDE = 0.6

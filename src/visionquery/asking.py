@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from visionquery.models.encoder import Encoder
     from visionquery.query.plan import Plan
     from visionquery.search.background import Background
-    from visionquery.search.planner import Images
+    from visionquery.search.blending import Images
     from visionquery.search.second_look import Second
     from visionquery.types import Decoded
 

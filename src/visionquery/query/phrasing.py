@@ -30,7 +30,7 @@ from visionquery.query.english import (
     THINGS,
 )
 
-__all__ = ["exchanged", "things_of"]
+__all__ = ["exchanged", "is_list", "things_of"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -74,6 +74,15 @@ def things_of(text: str) -> tuple[str, ...]:
         " ".join(thing) for start, end in _runs(words) if (thing := _thing(words, start, end))
     )
     return tuple(found) if _FEWEST <= len(found) <= _MOST else ()
+
+
+def is_list(text: str, things: Sequence[str]) -> bool:
+    """Tell whether the things of a description are all that it says, but for what joins them."""
+    words = [token.lower() for token in _TOKEN.findall(text)]
+    named = [word for thing in things for word in thing.split()]
+    return [word for word in words if word[0].isalnum() and word not in SEPARATORS] == [
+        word for word in named if word not in SEPARATORS
+    ]
 
 
 def exchanged(things: Sequence[str]) -> tuple[tuple[str, str], ...]:

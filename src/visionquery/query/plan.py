@@ -15,6 +15,7 @@ __all__ = [
     "Arrangement",
     "Expression",
     "FilterRef",
+    "Named",
     "Negation",
     "Null",
     "Plan",
@@ -34,17 +35,35 @@ class Null:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """The texts of a description: it, then the things it names, then these in the wrong colours.
+
+    `texts` 1..`things` are the things, `right` and `wrong` the numbers of each thing and of the
+    same in another's colour. `is_list` tells that the description is no more than its things.
+    """
+
+    texts: tuple[str, ...]
+    things: int
+    right: tuple[int, ...]
+    wrong: tuple[int, ...]
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """What a vector of a plan stands for.
 
     `text` is its part of the query, as query text. `is_text` tells that it was made of words
     alone. `phrases` are the units to look for among the words of files, each as alternatives
-    ("dogs", "dog") in the form of `store.words.words_of`.
+    ("dogs", "dog") in the form of `store.words.words_of`. Of a description that is judged with the
+    things it names, `named` are these, and `rows` the vectors of a plan for each of their texts.
     """
 
     text: str
     is_text: bool
     phrases: tuple[tuple[str, ...], ...] = ()
+    named: Named | None = None
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.query.phrasing import exchanged, things_of
+from visionquery.query.phrasing import exchanged, is_list, things_of
+from visionquery.query.plan import Named
 
-__all__ = ["Cosines", "Named", "Usual", "best_views", "bound", "in_parts", "named_in", "usual_of"]
+__all__ = ["Cosines", "Usual", "best_views", "bound", "in_parts", "named_in", "usual_of"]
 
 Cosines = NDArray[np.float32]
 
@@ -30,25 +31,13 @@ on the whole image, each in spreads. The least of the things instead of their me
 none: one thing that no view shows well outweighs all others."""
 
 _BOUND: Final = 0.5
-"""How much it counts that things do better in their own colours than in each other's, in spreads.
-More tells exchanged colours apart better, but finds captions with colours worse: 1 finds them no
-better than the whole image alone does."""
+_BOUND_OF_LIST: Final = 3.0
+"""How much it counts that things do better in their own colours than in each other's, in spreads:
+in a sentence, and where things with colours are all there is ("a red car and a blue house"). More
+tells exchanged colours apart better, but finds captions with colours worse: 1 finds them no better
+than the whole image alone does."""
 
 _LEAST_SPREAD: Final = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The probes of a description: it, then what it names, then these in the wrong colours.
-
-    `texts` (p) are to be encoded in this order; rows 1..`things` are the things, `right` and
-    `wrong` are the rows of each thing and of the same in another's colour.
-    """
-
-    texts: tuple[str, ...]
-    things: int
-    right: tuple[int, ...]
-    wrong: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +60,7 @@ def named_in(text: str) -> Named:
         len(things),
         tuple(texts.index(right) for right, _ in pairs),
         tuple(texts.index(wrong) for _, wrong in pairs),
+        is_list=bool(things) and is_list(text, things),
     )
 
 
@@ -111,8 +101,9 @@ def in_parts(whole: Cosines, best: Cosines, named: Named, usual: Usual) -> Cosin
         total = total + _THINGS * apart[2 : named.things + 2].mean(axis=0)
         weight += _THINGS
     if named.right:
-        total = total + _BOUND * apart[-1]
-        weight += _BOUND
+        bound_weight = _BOUND_OF_LIST if named.is_list else _BOUND
+        total = total + bound_weight * apart[-1]
+        weight += bound_weight
     return np.asarray(usual.mean[0] + usual.spread[0] / weight * total, dtype=np.float32)
 
 

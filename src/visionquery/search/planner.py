@@ -1,17 +1,8 @@
-"""Tree to plan: encode what is described, look up what is named, keep the logic as an expression.
+"""Tree to plan: number what is described and what is filtered, have the vectors made (`blending`),
+and keep the logic as an expression."""
 
-A blend of one term is exactly that term's vector. In a blend with a picture, each vector is first
-taken from the middle of its modality: what is left is the direction in which a text or a picture
-differs from any other. Words beside a picture say how it changes, and count more than the picture,
-which shows much that nobody asks for (`benchmarks/quality/composed.py`). What a concept learnt has
-no such middle. Examples teach the vector of the other terms.
-"""
-
-import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -30,7 +21,6 @@ from visionquery.query.ast import (
     Not,
     Or,
     Picture,
-    Term,
     Text,
     terms_of,
 )
@@ -47,40 +37,21 @@ from visionquery.query.plan import (
 )
 from visionquery.query.wording import unparse
 from visionquery.search.background import Background
+from visionquery.search.blending import Images, learnt, term_vectors
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
-from visionquery.search.concepts import concept_vector
-from visionquery.search.examples import taught
+from visionquery.search.judging import probes_asked
 from visionquery.search.kinds import with_kinds
+from visionquery.search.parts import named_in
 from visionquery.search.phrases import phrases_of
-from visionquery.store.base import ImageRecord, Reader
-from visionquery.types import Decoded, Matrix, Vector
+from visionquery.store.base import Reader
+from visionquery.types import Decoded, Matrix
 
-__all__ = ["Images", "plan"]
+__all__ = ["plan"]
 
 _LEAST_LENGTH = 1e-6
 _MOST_TOGETHER = 3
 """Descriptions that one sentence can hold; more would name too much to be a picture."""
 _AND = " and "
-_LINK = re.compile("^but (with )?(?=.)", re.IGNORECASE)
-_CHANGE = 1.75
-"""How much words count beside a picture of the same weight; chosen on half of composed queries."""
-
-
-class Images(Protocol):
-    """Where images that a query names are known, with their vectors by its model: a store, for the
-    model of its own."""
-
-    def reading(self) -> AbstractContextManager[None]:
-        """Let this thread see one state in all that it reads until the block ends."""
-
-    def find(self, image_id: str) -> list[int]:
-        """Return the rows whose id starts with `image_id`, in any case (two at most)."""
-
-    def records(self, rows: Sequence[int]) -> list[ImageRecord]:
-        """Return the records of rows, in their order."""
-
-    def vectors(self, rows: Sequence[int]) -> Matrix:
-        """Return the vectors of rows, (len(rows), embed_dim), in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +90,19 @@ def plan(
         _check_untaught(node)
     numbering = _Numbering(blends={}, filters={})
     expression = _expression(with_kinds(node), numbering)
+    has_parts = images is None and store.regions() is not None
+    named = _named_things(numbering, expression) if has_parts else {}
     blends = list(numbering.blends)
-    vectors = _term_vectors(
+    vectors = term_vectors(
         blends, encoder=encoder, store=store, images=images or store, read_picture=read_picture
     )
-    probes = [_learnt(blend, vectors, background, store) for blend in blends]
+    probes = [learnt(blend, vectors, background, store) for blend in blends]
     empty = np.empty((0, encoder.identity.embed_dim), dtype=np.float32)
     stacked = np.stack(probes) if probes else empty
     likeness = _likeness(blends, stacked, background)
     return Plan(
         vectors=stacked,
-        probes=tuple(_probe(blend) for blend in blends),
+        probes=tuple(named.get(blend) or _probe(blend) for blend in blends),
         filters=tuple(numbering.filters),
         expression=_annotated(expression, likeness),
         null=None if background is None else background.null,
@@ -165,6 +138,19 @@ def _expression(node: Node, numbering: _Numbering) -> Expression:
             return AllOf(tuple(_expression(part, numbering) for part in every))
         case Or(parts):
             return AnyOf(tuple(_expression(part, numbering) for part in parts))
+
+
+def _named_things(numbering: _Numbering, expression: Expression) -> dict[Blend, Probe]:
+    """Return the probes of descriptions that are asked for and name several things, and number the
+    vectors that these need."""
+    asked, found = probes_asked(expression), {}
+    for blend, number in list(numbering.blends.items()):
+        match blend.terms:
+            case (Text(text, _, ()),) if number in asked and (named := named_in(text)).things:
+                others = (numbering.probe(Blend((Text(each),))) for each in named.texts[1:])
+                rows = (number, *(ref.index for ref in others))
+                found[blend] = replace(_probe(blend), named=named, rows=rows)
+    return found
 
 
 def _said_together(parts: Sequence[Node]) -> list[Blend]:
@@ -259,128 +245,3 @@ def _beside(
     alike = [(index, float(likeness[excluded, index])) for index in asked]
     best = max(alike, key=lambda one: one[1], default=None)
     return () if best is None or best[1] <= 0 else (best,)
-
-
-def _term_vectors(
-    blends: list[Blend],
-    *,
-    encoder: Encoder,
-    store: Reader,
-    images: Images,
-    read_picture: Callable[[Picture | Like], Decoded],
-) -> dict[Term, Vector]:
-    keys = dict.fromkeys(_key(term, blend) for blend in blends for term in blend.terms)
-    texts = [key for key in keys if isinstance(key, Text)]
-    seen: list[Picture | Like] = []
-    vectors: dict[Term, Vector] = {}
-    for key in keys:
-        match key:
-            case Like(image_id, _, None):
-                vectors[key] = _stored("like", image_id, images)
-            case Example(image_id, wanted):
-                vectors[key] = _stored("more" if wanted else "less", image_id, images)
-            case Learned(name):
-                vectors[key] = concept_vector(name, store)
-            case Like() | Picture():
-                seen.append(key)
-    if seen:
-        prepared = np.stack([encoder.prepare(read_picture(_named(key, images))) for key in seen])
-        vectors.update(zip(seen, encoder.encode_images(prepared), strict=True))
-    if texts:
-        encoded = encoder.encode_texts([key.text for key in texts])
-        vectors.update(zip(texts, encoded, strict=True))
-    return vectors
-
-
-def _key(term: Term, blend: Blend) -> Term:
-    """Return what makes two terms the same vector: weight and quotes do not, nor does what links
-    the words to a picture beside them ("but with snow")."""
-    match term:
-        case Example():
-            return term
-        case Text(text, _, quotes):
-            is_literal = quotes[:1] and quotes[0][0] == 0
-            is_change = _has_picture(blend) and not is_literal
-            return Text(_LINK.sub("", text) if is_change else text)
-        case _:
-            return replace(term, weight=1.0)
-
-
-def _has_picture(blend: Blend) -> bool:
-    return any(isinstance(term, Picture | Like) for term in blend.terms)
-
-
-def _stored(field: str, image_id: str, store: Images) -> Vector:
-    with store.reading():
-        vector: Vector = store.vectors([_row(field, image_id, store)])[0]
-    return vector
-
-
-def _named(term: Picture | Like, store: Images) -> Picture | Like:
-    """Return a term with the full id of its image."""
-    if isinstance(term, Picture):
-        return term
-    with store.reading():
-        (record,) = store.records([_row("like", term.image_id, store)])
-    return replace(term, image_id=record.image_id)
-
-
-def _row(field: str, image_id: str, store: Images) -> int:
-    rows = store.find(image_id)
-    if len(rows) != 1:
-        problem = "is the beginning of several ids; give more of it" if rows else "is not here"
-        raise InputError(
-            f"{field}:{image_id} {problem}. The ids of images stand in the results with --json."
-        )
-    return rows[0]
-
-
-def _learnt(
-    blend: Blend, vectors: dict[Term, Vector], background: Background | None, store: Reader
-) -> Vector:
-    """Return the vector of a blend, as its examples teach it."""
-    examples = [term for term in blend.terms if isinstance(term, Example)]
-    asked = tuple(term for term in blend.terms if not isinstance(term, Example))
-    start = _blended(Blend(asked), vectors, background) if asked else None
-    if not examples:
-        assert start is not None, "a blend has a term"
-        return start
-    liked = [vectors[term] for term in examples if term.wanted]
-    disliked = [vectors[term] for term in examples if not term.wanted]
-    return taught(start, liked, disliked, store=store)
-
-
-def _blended(blend: Blend, vectors: dict[Term, Vector], background: Background | None) -> Vector:
-    if len(blend.terms) == 1:
-        return vectors[_key(blend.terms[0], blend)]
-    middle = None if all(isinstance(term, Text) for term in blend.terms) else background
-    has_picture = _has_picture(blend)
-    weighted = [
-        np.float32(_weight(term, has_picture)) * _centred(vectors[_key(term, blend)], term, middle)
-        for term in blend.terms
-    ]
-    return _unit(np.sum(weighted, axis=0))
-
-
-def _weight(term: Term, has_picture: bool) -> float:
-    if isinstance(term, Example):
-        raise AssertionError("an example teaches a vector and is no part of it")
-    return term.weight * (_CHANGE if has_picture and isinstance(term, Text) else 1.0)
-
-
-def _centred(vector: Vector, term: Term, background: Background | None) -> Vector:
-    if background is None or isinstance(term, Learned):
-        return vector
-    mean = background.text_mean if isinstance(term, Text) else background.image_mean
-    return _unit(vector - mean)
-
-
-def _unit(vector: Vector) -> Vector:
-    length = np.linalg.norm(vector)
-    if length < _LEAST_LENGTH:
-        raise InputError(
-            "The parts of the query cancel each other out and leave nothing to look for; "
-            "change a weight, or join them with AND."
-        )
-    unit: Vector = (vector / length).astype(np.float32)
-    return unit
