@@ -55,16 +55,16 @@ class Contrast:
 def main() -> None:
     """Measure and print."""
     photos = load(__doc__)
-    contrasts = list(_contrasts(photos))[:_MOST]
+    drawn = list(contrasts(photos, coloured(photos)))[:_MOST]
     pixels = pixels_of(photos.encoder)
-    sides = sorted({sides for one in contrasts for sides in (one.meant, one.other)})
-    print(f"{len(contrasts)} contrasts of {len(sides)} pictures")
+    sides = sorted({sides for one in drawn for sides in (one.meant, one.other)})
+    print(f"{len(drawn)} contrasts of {len(sides)} pictures")
     made = {one: encode_pixels(_views(pixels, one), photos.encoder) for one in sides}
     views = np.stack(list(made.values()))
-    named = [named_in(one.text) for one in contrasts]
+    named = [named_in(one.text) for one in drawn]
     vectors = encoded([text for one in named for text in one.texts], photos.encoder)
     scored = []
-    for contrast, one in zip(contrasts, named, strict=True):
+    for contrast, one in zip(drawn, named, strict=True):
         probes = np.stack([vectors[text] for text in one.texts])
         seen = np.einsum("pd,nvd->pnv", probes, views)
         usual = usual_of(seen[0, :, 0], seen.max(axis=2), one)
@@ -95,9 +95,11 @@ def _scores(seen: NDArray[np.float32], named: Named, usual: Usual) -> dict[str, 
     return scores
 
 
-def _contrasts(photos: Photos) -> Iterator[Contrast]:
+def contrasts(
+    photos: Photos, shows: dict[tuple[str, str], list[int]]
+) -> Iterator[Contrast]:
+    """Yield contrasts, in a fixed random order, of photographs that show nouns in colours."""
     random = np.random.default_rng(0)
-    shows = _coloured(photos)
     kinds = [(a, n, b, m) for a, n in shows for b, m in shows if n < m and a != b]
     kinds = [(a, n, b, m) for a, n, b, m in kinds if (b, n) in shows and (a, m) in shows]
     for _ in range(_ROUNDS):
@@ -117,7 +119,7 @@ def _contrasts(photos: Photos) -> Iterator[Contrast]:
             yield Contrast(text, (meant[0], meant[1]), (other[0], other[1]))
 
 
-def _coloured(photos: Photos) -> dict[tuple[str, str], list[int]]:
+def coloured(photos: Photos) -> dict[tuple[str, str], list[int]]:
     """Return the photographs where a noun has a colour, and no other, by colour and noun."""
     shows = defaultdict(list)
     for number, captions in enumerate(photos.captions):

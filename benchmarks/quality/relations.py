@@ -84,7 +84,7 @@ class Composites:
 def main() -> None:
     """Measure and print."""
     photos = load(__doc__)
-    pixels, pairs = _pixels(), _pairs(photos)
+    pixels, pairs = photographs_pixels(), pairs_of(photos)
     kinds = _composites(photos.encoder, pixels, pairs)
     plain = _viewed(photos.encoder, pixels, _CORNERS)[:, 1:]
     for kind in kinds:
@@ -93,14 +93,15 @@ def main() -> None:
     finish()
 
 
-def _pixels() -> list[Pixels]:
+def photographs_pixels() -> list[Pixels]:
+    """Return the photographs, (224, 224, 3) each."""
     file = SHARED / "data/flickr8k-dev/captions.jsonl"
     names = [json.loads(line)["file"] for line in file.read_text("utf-8").splitlines()]
     loaded = (content.load(file.parent / name, limits=Limits()) for name in names)
     return [workers.decode(one, min_side=224).pixels for one in loaded]
 
 
-def _pairs(photos: Photos) -> list[Pair]:
+def pairs_of(photos: Photos) -> list[Pair]:
     """Return pairs of concepts, in a fixed random order, two of each, with photographs."""
     random = np.random.default_rng(0)
     words = photos.synonyms
@@ -117,6 +118,11 @@ def _pairs(photos: Photos) -> list[Pair]:
         for _ in range(2):
             pairs.append(Pair((a, b), (int(random.choice(only_a)), int(random.choice(only_b)))))
     return pairs[:_PAIRS]
+
+
+def held_out(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs on which nothing was chosen."""
+    return [pair for pair in pairs if _half(pair) == 1]
 
 
 def _composites(
