@@ -120,16 +120,19 @@ def index(
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
         report = add_paths(opened, paths, on=on, quiet=quiet, manners=manners)
-        if not (json or quiet):
-            say(summary(report))
+        silent = json or quiet
+        _say(summary(report), silent=silent)
         views = add_regions(opened, paths, quiet=quiet, manners=manners) if regions else None
-        if views is not None and not (json or quiet):
-            say(_regions_summary(views))
+        _say(views and _regions_summary(views), silent=silent)
         texts = read_texts(opened, paths, quiet=quiet, manners=manners) if ocr else None
+        _say(texts and _texts_summary(texts), silent=silent)
     if json:
         _print_document(report, texts, views)
-    elif texts is not None and not quiet:
-        say(_texts_summary(texts))
+
+
+def _say(summary: str | None, *, silent: bool) -> None:
+    if summary and not silent:
+        say(summary)
 
 
 def _named(paths: list[str] | None, moved_from: str | None) -> list[str]:
