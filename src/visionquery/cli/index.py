@@ -111,10 +111,7 @@ def index(
         _reencode(library, model, json=json, quiet=quiet, manners=manners)
         return
     paths = _named(paths, moved_from)
-    if ocr:
-        from visionquery.images.ocr import check_installed
-
-        check_installed()  # It would be a pity to learn it after an hour of encoding.
+    _check_reader(needed=ocr)
     new = paths if moved_from is None else []
     with open_for(new, library=library, model=model, quiet=quiet) as opened:
         if moved_from is not None:
@@ -123,11 +120,20 @@ def index(
         silent = json or quiet
         _say(summary(report), silent=silent)
         views = add_regions(opened, paths, quiet=quiet, manners=manners) if regions else None
-        _say(views and _regions_summary(views), silent=silent)
+        _say(_regions_summary(views) if views else None, silent=silent)
         texts = read_texts(opened, paths, quiet=quiet, manners=manners) if ocr else None
-        _say(texts and _texts_summary(texts), silent=silent)
+        _say(_texts_summary(texts) if texts else None, silent=silent)
     if json:
         _print_document(report, texts, views)
+
+
+def _check_reader(*, needed: bool) -> None:
+    """Raise InputError where text is to be read and nothing can: it would be a pity to learn it
+    after an hour of encoding."""
+    if needed:
+        from visionquery.images.ocr import check_installed
+
+        check_installed()
 
 
 def _say(summary: str | None, *, silent: bool) -> None:
