@@ -38,7 +38,7 @@ def test_a_part_that_matches_lifts_its_image_and_is_told() -> None:
     assert found.cosines.shape == (1, 60)
     assert found.cosines[0].argmax() == 7
     assert found.box(0, 7) == Box(50, 50, 20, 10)
-    assert found.views == 4.0
+    assert found.times.tolist() == [4**0.75]
     np.testing.assert_array_equal(found.cosines[0, 50:], whole[50:])
     assert found.box(0, 55) is None
 

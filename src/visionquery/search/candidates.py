@@ -107,8 +107,8 @@ def find(
         biases=lambda rows: store.measures(rows)[:, 0],
     )  # fmt: skip
     if parts is not None:
-        # The best of several views of each image is the best of so many more.
-        scales = [replace(scale, images=round(images * parts.views)) for scale in scales]
+        counted = (round(images * times) for times in parts.times)
+        scales = [replace(scale, images=n) for scale, n in zip(scales, counted, strict=True)]
     masks = [store.matching(test) for test in plan.filters]
     known = Known(plan, scales, held_by(plan, store), masks, lifted=parts, regions=regions)
     if about.error:
