@@ -20,6 +20,7 @@ from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress
 from visionquery.settings import Settings, load_settings
 from visionquery.store.places import spelled
+from visionquery.types import is_address
 
 if TYPE_CHECKING:
     from visionquery.indexing.ocr import OcrReport
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_paths",
     "add_regions",
+    "check_keeps_regions",
     "manners_of",
     "open_for",
     "open_library",
@@ -134,6 +136,15 @@ def read_texts(
     """Read the text in the pictures of folders, showing progress on stderr."""
     with _progress(manners, quiet=quiet, name="Reading text", noun="picture") as on_progress:
         return library.read_texts(*paths, on_progress=on_progress)
+
+
+def check_keeps_regions(library: Library) -> None:
+    """Raise InputError where a library is of a kind that keeps no regions."""
+    location = library.status().location
+    if is_address(location):
+        from visionquery.store.regions import no_regions
+
+        raise no_regions(location)
 
 
 def add_regions(
