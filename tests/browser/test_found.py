@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from skimage import data
-
 from tests.browser.conftest import Site
+
 from visionquery import Library
 from visionquery.cli.demo import PHOTOGRAPHS, photographs_folder
 from visionquery.server import ServerSettings
@@ -173,7 +173,8 @@ def test_the_open_picture_shows_the_place_also_enlarged(page: Page) -> None:
     page.keyboard.press("z")
     assert rect(frame)["width"] > 2 * before
     expect_at(rect(box), covered(rect(frame), hit))
-    assert rect(page.get_by_test_id("found-label"))["height"] == pytest.approx(label["height"], 0.05)
+    enlarged = rect(page.get_by_test_id("found-label"))
+    assert enlarged["height"] == pytest.approx(label["height"], rel=0.05)
 
 
 def test_a_click_on_the_place_searches_it(page: Page) -> None:
