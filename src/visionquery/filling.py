@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def add(
     from visionquery.images.limits import Limits
     from visionquery.indexing.run import index
     from visionquery.indexing.taking import here
+    from visionquery.indexing.unseen import unseen_note
     from visionquery.search.background import refresh_background
 
     if on is not None:
@@ -58,7 +60,8 @@ def add(
             store, named_scopes(store, places), take_up=take_up, on_progress=on_progress
         )
         refresh_background(store, encoder())
-    return report
+        note = unseen_note(store, named_scopes(store, places), places)
+    return report if note is None else replace(report, notes=(*report.notes, note))
 
 
 def watch(

@@ -1,6 +1,7 @@
 """`visionquery index PATH…` and `visionquery index --reencode`"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from visionquery.cli.output import print_document, say
 from visionquery.cli.session import (
     add_paths,
     add_regions,
+    check_keeps_regions,
     manners_of,
     open_for,
     read_texts,
@@ -31,6 +33,7 @@ from visionquery.indexing.politeness import Manners
 from visionquery.indexing.reencode import ReencodeReport
 from visionquery.indexing.regions import RegionsReport
 from visionquery.indexing.report import IndexReport, Skipped
+from visionquery.indexing.unseen import REGIONS_COMMAND
 from visionquery.present.text import count, duration, place_text
 
 __all__ = ["index"]
@@ -114,10 +117,11 @@ def index(
     _check_reader(needed=ocr)
     new = paths if moved_from is None else []
     with open_for(new, library=library, model=model, quiet=quiet) as opened:
+        check_keeps_regions(opened, needed=regions)
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
         report = add_paths(opened, paths, on=on, quiet=quiet, manners=manners)
-        silent = json or quiet
+        report, silent = _without_advice(report) if regions else report, json or quiet
         _say(summary(report), silent=silent)
         views = add_regions(opened, paths, quiet=quiet, manners=manners) if regions else None
         _say(_regions_summary(views) if views else None, silent=silent)
@@ -147,6 +151,12 @@ def _named(paths: list[str] | None, moved_from: str | None) -> list[str]:
     if moved_from is not None and len(paths) > 1:
         raise InputError("--moved-from takes one PATH: the place where the folder OLD is now.")
     return paths
+
+
+def _without_advice(report: IndexReport) -> IndexReport:
+    """Leave out the note that names the command which is being run."""
+    notes = tuple(note for note in report.notes if REGIONS_COMMAND not in note)
+    return replace(report, notes=notes)
 
 
 def _print_document(

@@ -20,6 +20,7 @@ from visionquery.library import Library
 from visionquery.present.progress import download_progress, index_progress, step_progress
 from visionquery.settings import Settings, load_settings, look_folder
 from visionquery.store.places import spelled
+from visionquery.types import is_address
 
 if TYPE_CHECKING:
     from visionquery.indexing.ocr import OcrReport
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_paths",
     "add_regions",
+    "check_keeps_regions",
     "looking",
     "manners_of",
     "open_for",
@@ -136,6 +138,15 @@ def read_texts(
     """Read the text in the pictures of folders, showing progress on stderr."""
     with _progress(manners, quiet=quiet, name="Reading text", noun="picture") as on_progress:
         return library.read_texts(*paths, on_progress=on_progress)
+
+
+def check_keeps_regions(library: Library, *, needed: bool) -> None:
+    """Raise InputError where regions are needed and a library is of a kind that keeps none."""
+    location = library.status().location if needed else ""
+    if is_address(location):
+        from visionquery.store.regions import no_regions
+
+        raise no_regions(location)
 
 
 def add_regions(

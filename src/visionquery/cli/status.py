@@ -52,6 +52,8 @@ def _show(found: LibraryStatus, *, broken: bool) -> None:
         f"{escaped(found.location)}\n{count(found.images, 'image')}, {size(found.size_bytes)}, "
         f"model {found.model} ({found.embed_dim} dimensions)"
     )
+    if found.regions:
+        print_lines(f"looked at in parts: {found.regions:,} of {count(found.images, 'image')}")
     if found.reencoding is not None:
         move = found.reencoding
         print_lines(

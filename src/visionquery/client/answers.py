@@ -88,7 +88,7 @@ def facets_of(document: Document) -> Facets:
 def status_of(document: Document) -> LibraryStatus:
     """Return a library at a glance."""
     moving = document["reencoding"]
-    names = ("location", "model", "embed_dim", "images", "size_bytes")
+    names = ("location", "model", "embed_dim", "images", "size_bytes", "regions")
     return LibraryStatus(
         **{name: document[name] for name in names},
         roots=tuple(RootStatus(**root) for root in document["roots"]),

@@ -18,6 +18,7 @@ from visionquery.images.limits import Limits
 from visionquery.images.views import LEAST_PART, cut, views
 from visionquery.indexing.report import Progress, Skipped
 from visionquery.indexing.stored import Left, explained, taken
+from visionquery.indexing.unseen import with_regions
 from visionquery.models.encoder import ImageTower, PictureEncoder
 from visionquery.store.base import ImageRecord, Scope, Store
 from visionquery.store.regions import ImageRegions
@@ -100,10 +101,8 @@ def index_regions(
     started = time.perf_counter()
     if scopes is None:
         scopes = [Scope(root.root_id) for root in store.roots()]
-    wanted, known = store.within(scopes), store.regions()
-    has_some = np.zeros(len(wanted), dtype=np.bool_)
-    has_some[[] if known is None else known.owners] = True
-    unseen = np.flatnonzero(wanted & ~has_some).tolist()
+    wanted = store.within(scopes)
+    unseen = np.flatnonzero(wanted & ~with_regions(store)).tolist()
     run = _Run(started, total=len(unseen))
     on_progress(run.progress())
     if unseen:

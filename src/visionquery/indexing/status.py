@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from visionquery.indexing.copied import unfinished_from
 from visionquery.indexing.places import is_there
 from visionquery.indexing.report import Skipped
+from visionquery.indexing.unseen import with_regions
 from visionquery.store.base import Root, Scope, Store
 
 __all__ = ["Changes", "LibraryStatus", "ReencodingStatus", "RootStatus", "library_status"]
@@ -57,7 +58,8 @@ class ReencodingStatus:
 class LibraryStatus:
     """A library at a glance; `size_bytes` is its room on disk. `reencoding` is None unless the
     library is on its way to another model. `copying_from` says where the library is that this one
-    is an unfinished copy of, None when it is none."""
+    is an unfinished copy of, None when it is none. `regions` is how many images were looked at in
+    parts."""
 
     location: str
     model: str
@@ -67,6 +69,7 @@ class LibraryStatus:
     roots: tuple[RootStatus, ...]
     reencoding: ReencodingStatus | None = None
     copying_from: str | None = None
+    regions: int = 0
 
 
 def library_status(store: Store, *, look: bool = False) -> LibraryStatus:
@@ -83,6 +86,7 @@ def library_status(store: Store, *, look: bool = False) -> LibraryStatus:
             roots=tuple(_root_status(store, root) for root in roots),
             reencoding=_reencoding(store),
             copying_from=unfinished_from(store),
+            regions=int(with_regions(store).sum()),
         )
     if not look:
         return status

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from visionquery.present.explanations import certainty, summary
 from visionquery.present.text import escaped, fragment_text, printable
+from visionquery.query.ast import Box
 from visionquery.search.result import Hit, Part
 from visionquery.types import is_address
 
@@ -28,18 +29,21 @@ def print_table(table: Table, stream: TextIO) -> None:
 def hits_table(hits: Sequence[Hit]) -> Table:
     """Return hits as a table of rank, confidence, picture and what is known of it.
 
-    A column that says nothing is left out: confidence where no vector was compared, the time
-    where no picture has one. What explains a hit stands on a line below it, and how many alike
-    ones are folded into it in a column of its own.
+    A column that says nothing is left out: confidence where no vector was compared, the time where
+    no picture has one, the part of the picture where none was found in one, how many alike ones
+    stand behind a hit where none do. What explains a hit stands on a line below it.
     """
     compared = any(hit.score is not None for hit in hits)
     dated = any(hit.taken_at for hit in hits)
+    found = any(hit.box for hit in hits)
     folds = any(hit.folded for hit in hits)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("#", justify="right", no_wrap=True)
     if compared:
         table.add_column("confidence", no_wrap=True)
     table.add_column("picture", overflow="fold")
+    if found:
+        table.add_column("found", style="dim", no_wrap=True)
     if dated:
         table.add_column("taken", style="dim", no_wrap=True)
     table.add_column("size", style="dim", no_wrap=True)
@@ -48,10 +52,11 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     for hit in hits:
         meter = [_meter(hit.confidence)] if compared else []
         date = [(hit.taken_at or "").replace("T", " ")[:16]] if dated else []
+        where = [_place_in(hit.box) if hit.box else ""] if found else []
         alike = [f"+{len(hit.folded)}" if hit.folded else ""] if folds else []
         place = Group(_place(hit), *_explained(hit))
         size = f"{hit.width}×{hit.height}"
-        table.add_row(str(hit.rank), *meter, place, *date, size, *alike)
+        table.add_row(str(hit.rank), *meter, place, *where, *date, size, *alike)
     return table
 
 
@@ -68,6 +73,17 @@ def _meter(confidence: float) -> Text:
     return Text.assemble(
         ("━" * filled, style), ("─" * (8 - filled), "dim"), f" {confidence * 100:3.0f} %"
     )
+
+
+def _place_in(box: Box) -> str:
+    """Where in a picture a part of it lies, by thirds: "bottom right", "left", "middle"."""
+    down = ("top", "", "bottom")[_third(box.top + box.height / 2)]
+    across = ("left", "", "right")[_third(box.left + box.width / 2)]
+    return f"{down} {across}".strip() or "middle"
+
+
+def _third(share: float) -> int:
+    return min(2, max(0, int(3 * share / 100)))
 
 
 def _place(hit: Hit) -> Text:

@@ -278,6 +278,7 @@ class LibraryFacts(_Shape):
     roots: list[RootShape]
     reencoding: ReencodingShape | None
     copying_from: str | None = Field(description="Of which library this is an unfinished copy.")
+    regions: int = Field(description="How many images were looked at in parts.")
     may_index_new_folders: bool
 
 

@@ -101,8 +101,26 @@ export function folderOf(path) {
 export function spokenName(hit) {
   const parts = [fileName(hit.path), partOf(hit.fragment), day(hit.taken_at)];
   if (hit.score !== null) parts.push(`confidence ${percent(hit.confidence)}`);
+  if (hit.box) parts.push(`found ${placeIn(hit.box)}`);
   if (hit.folded.length) parts.push(`${hit.folded.length} alike`);
   return parts.filter(Boolean).join(', ');
+}
+
+/**
+ * Return where in a picture a part of it lies, by thirds: "at the bottom right", "in the middle".
+ *
+ * @param {[number, number, number, number]} box left, top, width and height in percent
+ * @returns {string}
+ */
+export function placeIn([left, top, width, height]) {
+  const down = ['top', '', 'bottom'][third(top + height / 2)];
+  const across = ['left', '', 'right'][third(left + width / 2)];
+  return down || across ? `at the ${[down, across].filter(Boolean).join(' ')}` : 'in the middle';
+}
+
+/** @param {number} share in percent @returns {number} in which third it lies: 0, 1, 2 */
+function third(share) {
+  return Math.min(2, Math.max(0, Math.floor((3 * share) / 100)));
 }
 
 /** @param {string|null} iso @returns {Date|null} */

@@ -2,6 +2,7 @@
 
 import { thumbnail } from './api.js';
 import { h } from './dom.js';
+import { boxInRoom, putBox } from './found.js';
 import { fileName, partOf, percent, spokenName } from './format.js';
 import { alikeTo } from './state.js';
 
@@ -33,6 +34,7 @@ function dressing() {
   return (dress ??= h(
     'div',
     {},
+    h('span', { class: 'tile-found', 'aria-hidden': 'true', 'data-testid': 'tile-found' }),
     h(
       'span',
       { class: 'tile-foot', 'aria-hidden': 'true' },
@@ -51,7 +53,7 @@ export class Tile {
   #retried = false;
   #isSelected = false;
   stamp = -1;
-  side = 0;
+  room = { width: 1, height: 1 };
 
   constructor() {
     this.element = /** @type {HTMLElement} */ (plainTile().cloneNode(true));
@@ -77,7 +79,8 @@ export class Tile {
     element.dataset.index = String(index);
     element.setAttribute('aria-posinset', String(position + 1));
     element.setAttribute('aria-setsize', String(setSize));
-    this.side = Math.max(width, height);
+    this.room = { width, height };
+    if (this.#dress.length && this.hit) this.#outline(this.#dress[0], this.hit);
   }
 
   /**
@@ -104,7 +107,7 @@ export class Tile {
   /** Fetch the picture itself. */
   paint() {
     if (!this.hit || this.image.hasAttribute('src')) return;
-    const sharp = this.side * devicePixelRatio > SHARP_FROM;
+    const sharp = Math.max(this.room.width, this.room.height) * devicePixelRatio > SHARP_FROM;
     this.image.src = thumbnail(this.hit.image_id, sharp ? 640 : 320);
     if (this.image.complete && this.image.naturalWidth) this.element.classList.add('is-here', 'is-at-once');
   }
@@ -114,7 +117,7 @@ export class Tile {
     if (isSelected === this.#isSelected) return;
     this.#isSelected = isSelected;
     this.element.classList.toggle('is-selected', isSelected);
-    this.#dress[2]?.setAttribute('aria-checked', String(isSelected));
+    this.#dress[3]?.setAttribute('aria-checked', String(isSelected));
   }
 
   /** Forget the picture; without this a browser goes on fetching what nobody sees. */
@@ -131,11 +134,12 @@ export class Tile {
       this.#dress = /** @type {HTMLElement[]} */ ([...dressing().cloneNode(true).childNodes]);
       this.element.append(...this.#dress);
     }
-    const [foot, sure, tick, alike] = this.#dress;
+    const [found, foot, sure, tick, alike] = this.#dress;
     const name = [fileName(hit.path), partOf(hit.fragment)].filter(Boolean).join(' ');
     const hasConfidence = hit.score !== null;
     /** @type {HTMLElement} */ (foot.firstElementChild).textContent = name;
     /** @type {HTMLElement} */ (foot.lastElementChild).textContent = hasConfidence ? percent(hit.confidence) : '';
+    this.#outline(found, hit);
     sure.hidden = !hasConfidence;
     /** @type {HTMLElement} */ (sure.firstElementChild).style.width = `${Math.round(hit.confidence * 100)}%`;
     tick.setAttribute('aria-label', `Select ${name}`);
@@ -143,6 +147,13 @@ export class Tile {
     alike.textContent = `+${hit.folded.length}`;
     alike.setAttribute('href', alikeTo(hit.image_id));
     alike.setAttribute('aria-label', `Show the ${hit.folded.length} alike`);
+  }
+
+  /** @param {HTMLElement} found @param {Hit} hit */
+  #outline(found, hit) {
+    const box = hit.box && boxInRoom(hit.box, hit, this.room);
+    found.hidden = !box;
+    if (box) putBox(found, box);
   }
 
   /** A server that has too much to do gets a second chance; a file that is gone stays gone. */

@@ -8,6 +8,7 @@
  * @property {number} confidence 0..1
  * @property {number|null} score
  * @property {string[]} words
+ * @property {[number, number, number, number]|null} box where it was found: left, top, width, height in percent
  *
  * @typedef {object} Hit
  * @property {number|null} rank
@@ -21,6 +22,7 @@
  * @property {number} height
  * @property {string|null} taken_at
  * @property {Part[]} parts
+ * @property {[number, number, number, number]|null} box where it was found, null where the whole says more
  * @property {string[]} folded ids of pictures that are much the same and stand behind it
  *
  * @typedef {object} QueryPart
@@ -101,6 +103,7 @@
  * @property {number} size_bytes
  * @property {Root[]} roots
  * @property {{model: string, done: number, images: number}|null} reencoding
+ * @property {number} regions how many images were looked at in parts
  * @property {boolean} may_index_new_folders
  *
  * @typedef {object} Report

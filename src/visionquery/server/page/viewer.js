@@ -6,6 +6,7 @@ import { Details } from './details.js';
 import { openDialog } from './dialogs.js';
 import { byId, fill, h, icon, iconButton, prefersStill } from './dom.js';
 import { number, spokenName } from './format.js';
+import { Found } from './found.js';
 import { Where } from './where.js';
 import { Zoom } from './zoom.js';
 
@@ -74,6 +75,7 @@ export class Viewer {
       () => uploads.get(state.view.upload),
     );
     this.where = new Where(this.#frame, this.#find, () => uploads.get(state.view.upload));
+    this.found = new Found(this.#frame, (box) => actions.likePart(this.#id, box));
     this.draw = new BoxDraw(this.#frame, (box) => actions.likePart(this.#id, box));
     this.zoom = new Zoom(
       this.#stage,
@@ -124,7 +126,9 @@ export class Viewer {
   onAnswer() {
     if (!this.isOpen) return;
     this.#index = this.grid.results?.indexOf(this.#id) ?? -1;
-    this.#hit ??= this.grid.results?.hit(this.#index);
+    const hit = this.grid.results?.hit(this.#index);
+    this.#hit ??= hit;
+    this.found.show(hit?.box);
     this.#drawCounter();
   }
 
@@ -172,12 +176,14 @@ export class Viewer {
 
   /** Show, or hide, where in the picture the query is seen. */
   toggleWhere() {
+    this.found.reveal();
     if (!this.#find.hidden) void this.where.toggle(this.#id, this.state.view.q);
   }
 
-  /** Do what Escape does: leave the frame, the heatmap, the enlargement, the picture. */
+  /** Do what Escape does: leave the frame, the offer, the heatmap, the enlargement, the picture. */
   escape() {
     if (this.draw.isOpen) this.draw.close();
+    else if (this.found.isOpen) this.found.toggle();
     else if (this.where.isOpen) this.where.close();
     else if (this.zoom.isZoomed) this.zoom.reset();
     else this.state.closeImage();
@@ -300,6 +306,7 @@ export class Viewer {
     const hit = this.grid.results?.hit(this.#index);
     this.#id = id;
     this.#hit = hit;
+    this.found.show(hit?.box);
     this.#showGone(false);
     this.#large.classList.remove('is-here');
     this.#small.src = this.grid.tile(this.#index)?.image.currentSrc || thumbnail(id, 640);

@@ -127,6 +127,8 @@ export class Zoom {
     this.#y = Math.min(roomY, Math.max(-roomY, this.#y));
     this.frame.style.transform =
       this.#scale === 1 ? '' : `translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`;
+    // What lies on the picture keeps the size of its lines and letters.
+    this.frame.style.setProperty('--zoom', String(this.#scale));
     this.stage.classList.toggle('is-zoomed', this.isZoomed);
   }
 }
