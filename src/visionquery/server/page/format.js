@@ -102,6 +102,7 @@ export function spokenName(hit) {
   const parts = [fileName(hit.path), partOf(hit.fragment), day(hit.taken_at)];
   if (hit.score !== null) parts.push(`confidence ${percent(hit.confidence)}`);
   if (hit.box) parts.push(`found ${placeIn(hit.box)}`);
+  if (hit.placed === 'unsure') parts.push('where things are cannot be told');
   if (hit.folded.length) parts.push(`${hit.folded.length} alike`);
   return parts.filter(Boolean).join(', ');
 }

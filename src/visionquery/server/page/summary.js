@@ -54,6 +54,10 @@ export class Summary {
       answer.model,
       answer.folded_away > 0 && [dot(), `${number(answer.folded_away)} folded away`],
       answer.reranked_by && [dot(), h('span', { 'data-testid': 'refined' }, `refined by ${answer.reranked_by}`)],
+      answer.results.length > 0 && answer.results.every((hit) => hit.placed === 'unsure') && [
+        dot(),
+        h('span', { title: 'They lie too close together, or have no regions yet.' }, 'places not told'),
+      ],
       isBrowsing && !view.sort && [dot(), 'newest first'],
       !answer.exact && [
         dot(),

@@ -24,6 +24,7 @@
  * @property {Part[]} parts
  * @property {[number, number, number, number]|null} box where it was found, null where the whole says more
  * @property {string[]} folded ids of pictures that are much the same and stand behind it
+ * @property {'as asked'|'otherwise'|'unsure'|null} placed whether things lie where the query says
  *
  * @typedef {object} QueryPart
  * @property {string} text
