@@ -45,7 +45,7 @@ def main() -> None:
         store = create_local(Path(folder) / "library", photos.encoder.identity)
         fill(store, photos, _IMAGES)
         library = Library(store, lambda _: photos.encoder)
-        words = _endless_words()
+        words = endless_words()
         seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for run in range(_RUNS + 3):
             for kind, form in KINDS.items():
@@ -65,7 +65,8 @@ def main() -> None:
     finish()
 
 
-def _endless_words() -> Iterator[str]:
+def endless_words() -> Iterator[str]:
+    """Yield words that none before had."""
     for number in itertools.count():
         for word in _NAMES.split():
             yield word if number == 0 else f"{word} {number}"

@@ -10,6 +10,13 @@ the photographs as they are: captions look for their own picture and concepts fo
 parts must not make worse. The scenes of even number chose how parts are scored; figures are those
 of odd number. Cost is that of indexing with parts over indexing without, on the scenes and on
 12 megapixel photographs, and of a search with them over one without.
+
+Tried and left out, by the best part alone on such scenes with `lit-tiny` (whole 0.136): four
+halves and the middle 0.143, nine thirds 0.156, sixteen quarters 0.183, all of these 0.179; five
+parts that stand out 0.280, five that have a contour too 0.330. A prior against small parts (0.25
+or 0.5 spreads for each halving of the area) changes nothing or harms (0.167, 0.167, 0.160).
+Taking off half of the mean of an image's other parts or of the whole finds little more (0.345
+for 0.339). The odds among everyday captions in place of the cosine are worse (0.278).
 """
 
 import argparse
