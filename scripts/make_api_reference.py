@@ -112,6 +112,8 @@ def _kind(schema: dict) -> str:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if "const" in schema:
         return f"`{schema['const']}`"
+    if "prefixItems" in schema:
+        return f"[{', '.join(map(_kind, schema['prefixItems']))}]"
     if schema.get("type") == "array":
         return f"list of {_kind(schema['items'])}"
     return str(schema.get("type", "object"))

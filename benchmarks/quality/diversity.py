@@ -39,9 +39,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
 from visionquery.images import content, workers
-from visionquery.search.arranging import FOLDED, SPREAD, Arrangement
 from visionquery.search.diversity import ALIKE, WEIGHT, Alike, folded, spread
 from visionquery.search.executor import execute
+from visionquery.search.variety import FOLDED, SPREAD, Variety
 from visionquery.types import Matrix
 
 _PHOTOGRAPHS = 1000
@@ -55,10 +55,10 @@ _ALPHA = 0.5
 _TOPIC = 3
 """Photographs, at least, that make a topic of a concept."""
 _ARRANGEMENTS = {
-    "plain": Arrangement(),
-    "--fold": Arrangement(fold=True),
-    "--spread": Arrangement(spread=True),
-    "--fold --spread": Arrangement(fold=True, spread=True),
+    "plain": Variety(),
+    "--fold": Variety(fold=True),
+    "--spread": Variety(spread=True),
+    "--fold --spread": Variety(fold=True, spread=True),
 }
 
 Box = tuple[float, float, float, float]
@@ -272,10 +272,10 @@ def _print_apart(planted: Planted, answers: Sequence[NDArray[np.intp]]) -> None:
 def _print_different(planted: Planted, asked: Asked, queries: Sequence[str]) -> None:
     """Print how many different photographs the first page shows, all copies and frames there."""
     print(f"\ndifferent photographs among the first {_SHOWN}:")
-    for name, arrangement in _ARRANGEMENTS.items():
+    for name, variety in _ARRANGEMENTS.items():
         shown = []
         for query in queries:
-            page = execute(asked.plan(query), asked.store, arrangement=arrangement)
+            page = execute(asked.plan(query), asked.store, variety=variety)
             rows = [int(hit.image_id, 16) for hit in page.hits]
             shown += [len(set(planted.origin[rows]))] if len(rows) == _SHOWN else []
         print(f"  {name:16} {np.mean(shown):.1f} in {len(shown)} answers")
@@ -285,12 +285,12 @@ def _cost(asked: Asked, queries: Sequence[str]) -> None:
     count = asked.store.image_count()
     print(f"\nmilliseconds for a page of {_SHOWN}, the plan made, {count} pictures:")
     plans = [asked.plan(query) for query in queries]
-    for name, arrangement in _ARRANGEMENTS.items():
+    for name, variety in _ARRANGEMENTS.items():
         for title, least in (("relevant", 0.2), ("everything relevant", 0.0)):
             taken = []
             for plan in plans:
                 started = time.perf_counter()
-                execute(plan, asked.store, arrangement=arrangement, min_confidence=least)
+                execute(plan, asked.store, variety=variety, min_confidence=least)
                 taken.append(1000 * (time.perf_counter() - started))
             low, high = np.quantile(taken, [0.5, 0.95])
             print(f"  {name:16} {title:20} median {low:.1f}, 95 % {high:.1f}")

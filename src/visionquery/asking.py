@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, get_args
+
+import numpy as np
 
 from visionquery.errors import ImageError, ImageNotFoundError, InputError
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.indexing.places import named_scopes
 from visionquery.opening import check_pictures
-from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture
+from visionquery.query.ast import And, Arranged, Blend, Filter, Like, Node, Not, Or, Picture
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -28,8 +30,12 @@ from visionquery.types import KnownImage
 
 if TYPE_CHECKING:
     from visionquery.images.content import Content
+    from visionquery.looking import Looking
     from visionquery.models.encoder import Encoder
     from visionquery.query.plan import Plan
+    from visionquery.search.background import Background
+    from visionquery.search.blending import Images
+    from visionquery.search.second_look import Second
     from visionquery.types import Decoded
 
 __all__ = [
@@ -75,37 +81,98 @@ def answer(
     without: str | None = None,
     pictures: Mapping[str, bytes] = NO_PICTURES,
     limits: Limits = DEFAULT_LIMITS,
+    looking: Looking | None = None,
 ) -> Response:
     """Return the answer to a tree, which `text` names; the image `without` is left out.
 
     A term `image:NAME` means the content `pictures[NAME]` where there is one, otherwise a file;
     neither may be above `limits`. `encoder` is called once what is wanted is known to
-    make sense. Raises InputError for what does not, for pictures that are not there, parts of
+    make sense. `looking` is a second model, which looks at the best once more: nothing of the store
+    is held while it does, and a query of filters alone has nothing for it to compare.
+
+    Raises InputError for what makes no sense, for pictures that are not there, parts of
     images whose files are not, and folders that are not indexed; ImageError, ModelError.
     """
-    from visionquery.search.arranging import Arrangement
-    from visionquery.search.executor import execute
-
     started = time.perf_counter()
     _check(wanted)
     check_pictures(node, given=pictures)
     scopes = named_scopes(store, wanted.within)
+    where = Where(tuple(scopes) if scopes else None, without=without)
+    second, unseen = None, 0
     with store.reading():
         _check_texts(node, store)
-        page = execute(
-            planned(store, encoder(), node, pictures, limits),
-            store,
-            where=Where(tuple(scopes) if scopes else None, without=without),
-            limit=wanted.limit,
-            offset=wanted.offset,
-            min_confidence=wanted.min_confidence,
-            sort=wanted.sort,
-            places=wanted.within,
-            parts=wanted.parts,
-            exact=wanted.exact,
-            arrangement=Arrangement(wanted.fold, wanted.spread),
-        )
-    return _response(page, text, store.model.name, wanted, time.perf_counter() - started)
+        plan = planned(store, encoder(), node, pictures, limits)
+        if looking is None or not plan.probes:
+            page = _page(plan, store, where, wanted)
+    if looking is not None and plan.probes:
+        second, unseen = _second(plan, store, where, wanted, looking, node, pictures, limits)
+        page = _page(plan, store, where, wanted, second=second)
+    response = _response(page, text, store.model.name, wanted, time.perf_counter() - started)
+    if looking is None or second is None:
+        return replace(response, not_reranked=unseen)
+    return replace(response, reranked_by=looking.encoder.identity.name, not_reranked=unseen)
+
+
+def _page(
+    plan: Plan, store: Store, where: Where, wanted: Wanted, *, second: Second | None = None
+) -> Page:
+    from visionquery.search.executor import execute
+    from visionquery.search.variety import Variety
+
+    return execute(
+        plan,
+        store,
+        where=where,
+        limit=wanted.limit,
+        offset=wanted.offset,
+        min_confidence=wanted.min_confidence,
+        sort=wanted.sort,
+        places=wanted.within,
+        parts=wanted.parts,
+        exact=wanted.exact,
+        variety=Variety(wanted.fold, wanted.spread),
+        second=second,
+    )
+
+
+def _second(
+    plan: Plan,
+    store: Store,
+    where: Where,
+    wanted: Wanted,
+    looking: Looking,
+    node: Node,
+    pictures: Mapping[str, bytes],
+    limits: Limits,
+) -> tuple[Second | None, int]:
+    """Have a second model look at the best images, and return what it brings, None where it could
+    look at nothing, and how many of them it could not look at."""
+    from visionquery.looking import SeenImages
+    from visionquery.search.background import background_of
+    from visionquery.search.second_look import SAMPLE_SIZE, Second
+
+    best = replace(
+        wanted, limit=looking.candidates, offset=0, sort="relevance", parts=False, fold=False,
+        spread=False,
+    )  # fmt: skip
+    page = _page(plan, store, where, best)
+    ids = [hit.image_id for hit in (*page.hits, *page.closest)]
+    with store.reading():
+        records = store.records(store.sample(SAMPLE_SIZE).tolist())
+        count = store.image_count()
+    sample = [record.image_id for record in records]
+    vectors = looking.vectors(store, [*ids, *sample])
+    unseen = sum(image_id not in vectors for image_id in ids)
+    seen = [vectors[image_id] for image_id in sample if image_id in vectors]
+    if not seen:
+        return None, unseen
+    bank = looking.bank()
+    again = planned(
+        store, looking.encoder, node, pictures, limits,
+        images=SeenImages(store, looking), background=background_of(bank, np.stack(seen), count),
+    )  # fmt: skip
+    in_sample = frozenset(sample) & vectors.keys()
+    return Second(again, vectors, in_sample, bank, looking.candidates), unseen
 
 
 def _response(page: Page, text: str, model: str, wanted: Wanted, seconds: float) -> Response:
@@ -201,9 +268,17 @@ def picture_id(path: str) -> str:
 
 
 def planned(
-    store: Store, encoder: Encoder, node: Node, pictures: Mapping[str, bytes], limits: Limits
+    store: Store,
+    encoder: Encoder,
+    node: Node,
+    pictures: Mapping[str, bytes],
+    limits: Limits,
+    *,
+    images: Images | None = None,
+    background: Background | None = None,
 ) -> Plan:
-    """Return the plan of a tree; `pictures` and `limits` are those of `answer`, and so is what is
+    """Return the plan of a tree for the store's own model, or for the one that has vectors of
+    `images` and this background; `pictures` and `limits` are those of `answer`, and so is what is
     raised."""
     from visionquery.search.background import kept_background
     from visionquery.search.planner import plan
@@ -217,8 +292,9 @@ def planned(
         node,
         encoder=encoder,
         store=store,
-        background=kept_background(store),
+        background=background if images else kept_background(store),
         read_picture=read,
+        images=images,
     )
 
 
@@ -291,5 +367,5 @@ def _asks_for_text(node: Node) -> bool:
             return _asks_for_text(part)
         case And(parts) | Or(parts):
             return any(map(_asks_for_text, parts))
-        case Blend():
+        case Blend() | Arranged():
             return False

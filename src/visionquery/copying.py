@@ -19,6 +19,7 @@ from visionquery.indexing.run import DECODER_NOTE
 from visionquery.indexing.transfer import Passed, transfer
 from visionquery.opening import made_at, open_at
 from visionquery.search.background import copied_notes
+from visionquery.search.concepts import CONCEPTS_NOTE
 from visionquery.store.base import Scope, Store
 from visionquery.store.engines import shown
 from visionquery.store.layout import LIBRARY_ID_NOTE
@@ -143,8 +144,8 @@ def _made_same(library: Store, copy: Store, start: float, on_progress: OnProgres
     passes = _passes(library, copy, on_progress)
     last = passes[-1]
     measured = copy.row_count() if last.unmeasured is None else last.unmeasured
-    decoder = {DECODER_NOTE: library.note(DECODER_NOTE) or ""}
-    for key, value in {**decoder, **copied_notes(library, measured_rows=measured)}.items():
+    kept = {key: library.note(key) or "" for key in (DECODER_NOTE, CONCEPTS_NOTE)}
+    for key, value in {**kept, **copied_notes(library, measured_rows=measured)}.items():
         if value != (copy.note(key) or ""):
             copy.set_note(key, value)
     keep_origin(copy, replace(origin, finished=_held(copy)))

@@ -14,6 +14,7 @@ from visionquery import given
 from visionquery.errors import InputError
 from visionquery.given import Place
 from visionquery.indexing.places import forget, move
+from visionquery.looking import Looker
 from visionquery.opening import Fetch, asked_model, source_of
 from visionquery.store.base import Compaction, Store
 from visionquery.types import ModelIdentity
@@ -45,13 +46,15 @@ class FilledLibrary:
         *,
         threads: int = 0,
         open_again: Callable[[], Store] | None = None,
+        looks: Place | None = None,
     ) -> None:
         """Join a store with a way to get the encoder of a model, asked for at first need, and to
-        open the store once more."""
+        open the store once more; `looks` is that of `open`."""
         self._store = store
         self._load_encoder, self._open_again = load_encoder, open_again
         self._threads = threads or os.cpu_count() or 1
         self._left: list[Store] = []
+        self._looker = Looker(load_encoder, looks, self._threads)
 
     @classmethod
     def open(
@@ -62,6 +65,7 @@ class FilledLibrary:
         create: bool = False,
         offline: bool = False,
         threads: int = 0,
+        looks: Place | None = None,
         on_note: Callable[[str], None] = _ignore,
         on_download: Callable[[str, int, int], None] = _ignore,
     ) -> Self:
@@ -70,8 +74,9 @@ class FilledLibrary:
         `model` is a catalog name, an alias or a model folder: for a new library the model of
         all its vectors, for an existing one a check. None and "auto" stand for the library's
         own model or, for a new one, the automatic choice. `offline` never touches the network.
-        `threads` decode and encode, 0 for one per core. `on_note` gets sentences for a person,
-        `on_download` (file, done_bytes, total_bytes).
+        `threads` decode and encode, 0 for one per core. `looks` is a folder that keeps what second
+        looks see, for all libraries; None keeps it while this one is open. `on_note` gets sentences
+        for a person, `on_download` (file, done_bytes, total_bytes).
 
         Raises LibraryNotFoundError, StoreError, SchemaTooNewError, ModelMismatchError,
         UnknownModelError, InputError for a wrong number of threads, and for a new library without
@@ -80,7 +85,8 @@ class FilledLibrary:
         fetch = Fetch(offline=offline, on_note=on_note, on_download=on_download)
         source = source_of(location, model, fetch, threads)
         store = source.store(create=create)
-        return cls(store, source.encoder, threads=threads, open_again=source.store)
+        again = source.store
+        return cls(store, source.encoder, threads=threads, open_again=again, looks=looks)
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ It never prints; what a person should see goes through the callbacks. How it is 
 kept is the other half, `filled`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from visionquery import given
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     from visionquery.images.content import Content
     from visionquery.indexing.status import LibraryStatus
     from visionquery.seeing import Heatmap
+    from visionquery.teaching import Concepts
 
 __all__ = ["Library"]
+
+def _ignore(*_: object) -> None:
+    """Stand in for a callback nobody gave."""
 
 
 class Library(FilledLibrary):
@@ -54,6 +58,9 @@ class Library(FilledLibrary):
         spread: bool = False,
         pictures: Mapping[str, bytes] = NO_PICTURES,
         limits: Limits = DEFAULT_LIMITS,
+        rerank: Place | None = None,
+        candidates: int = 100,
+        on_look: Callable[[int, int], None] = _ignore,
     ) -> Response:
         """Find images by what they show.
 
@@ -64,16 +71,20 @@ class Library(FilledLibrary):
         for a query of filters alone "date". `explain` gives every hit its parts. `exact` tells
         whether every image is compared; None is where the store can. `fold` shows one of several
         alike images, `spread` different ones first, where no `sort` is given. `pictures` are
-        contents of picture files that terms `image:NAME` mean, decoded within `limits`.
+        contents of picture files that terms `image:NAME` mean, decoded within `limits`. `rerank`
+        is a larger model, given like that of `open`, that looks at the best 24 to 200 `candidates`
+        once more; what it has not seen yet it encodes, and tells `on_look` (done, total).
         Raises QueryError, InputError for a folder that is not indexed, ModelError.
         """
         node, name = given.tree(query, text)
         places = given.places(self._store, within)
         least = given.least(min_confidence)
         wanted = Wanted(limit, offset, sort, least, places, explain, exact, fold, spread)
+        look = self._looker.wanted(rerank, candidates, self._store.model, on_look)
         return answer(
-            self._store, lambda: self.encoder, node, name, wanted, pictures=pictures, limits=limits
-        )
+            self._store, lambda: self.encoder, node, name, wanted,
+            pictures=pictures, limits=limits, looking=look,
+        )  # fmt: skip
 
     def similar(
         self,
@@ -89,7 +100,8 @@ class Library(FilledLibrary):
         """Find images that look like one, given as a file or an image id; it is left out. `exact`
         and `fold` are those of `search`.
 
-        Raises InputError when `image` is neither, ImageError when it cannot be decoded.
+        `exact` is that of `search`. Raises InputError when `image` is neither, ImageError when it
+        cannot be decoded.
         """
         term = picture_or_id(image, self._store)
         itself = term.image_id if isinstance(term, Like) else picture_id(term.path)
@@ -146,14 +158,19 @@ class Library(FilledLibrary):
         return known_image(self._store, image_id)
 
     def original(self, image_id: str) -> tuple[str, "Content"]:
-        """Return a file of the image with an id, given whole, as its path and content: nothing
-        else than what was indexed, whatever lies at that path by now. What is a part of a larger
-        file, such as a moment of a video, has no bytes of its own but a path and a fragment.
+        """Return a file of the image with an id, given whole, as its path and content, as it was
+        indexed. A part of a larger file, as a moment of a video, has a path and a fragment.
 
-        Raises ImageNotFoundError where there is no such image, and where its files are gone or
-        have changed.
+        Raises ImageNotFoundError where there is no such image, or no file of it as it was.
         """
         return original(self._store, image_id)
+
+    @property
+    def concepts(self) -> "Concepts":
+        """What the library was taught, and what teaches it more (`concept:NAME` in queries)."""
+        from visionquery.teaching import Concepts
+
+        return Concepts(self._store, lambda: self.encoder)
 
     @property
     def image_count(self) -> int:
@@ -164,10 +181,12 @@ class Library(FilledLibrary):
         """Return what filters can choose from: cameras, types, folders and dates, with counts."""
         return self._store.facets()
 
-    def warm_up(self) -> None:
-        """Load the encoder and use its text tower once, so that the first search is as fast as
-        every other. Raises ModelError where it is missing or broken."""
+    def warm_up(self, *, rerank: Place | None = None) -> None:
+        """Load the encoder, and that of a second look, and use its text tower once, so that the
+        first search is as fast as every other. Raises ModelError where it is missing or broken."""
         self.encoder.encode_texts(["a picture"])
+        if (look := self._looker.wanted(rerank, 100, self._store.model)) is not None:
+            look.bank()
 
     def covers(self, place: Place) -> bool:
         """Return whether a folder or file lies in an indexed folder, or has one below it."""

@@ -33,6 +33,7 @@ __all__ = [
     "Source",
     "asked_model",
     "check_pictures",
+    "is_folder",
     "library_model",
     "load_encoder",
     "made_at",
@@ -245,7 +246,7 @@ def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
         return Like(name)  # A whole id is one whatever lies in the working folder.
     if name and _is_file(name):
         return Picture(name)
-    if name and _is_dir(name):
+    if name and is_folder(name):
         raise InputError(f"{name} is a folder; give a picture file, or the id of an image.")
     found = store.find(name) if name else []
     if not found:
@@ -255,7 +256,8 @@ def picture_or_id(image: str | Path, store: Store) -> Picture | Like:
     return Like(name.lower())
 
 
-def _is_dir(name: str) -> bool:
+def is_folder(name: str) -> bool:
+    """Return whether a path or an address is that of a folder."""
     place = spelled(name)
     if is_address(place):
         seen = _seen(place)

@@ -19,7 +19,7 @@ from visionquery.asking import original, picture_id, planned
 from visionquery.errors import ImageError, InputError
 from visionquery.images.limits import DEFAULT_LIMITS, Limits
 from visionquery.opening import check_pictures, picture_or_id
-from visionquery.query.ast import And, Blend, Box, Filter, Like, Node, Not, Or
+from visionquery.query.ast import And, Arranged, Blend, Box, Filter, Like, Node, Not, Or
 from visionquery.query.wording import unparse
 from visionquery.search.background import kept_background
 from visionquery.search.heatmap import SMALLEST, Heat, evidence, heat, united, windows
@@ -126,6 +126,9 @@ def _asked(node: Node, *, excluded: bool = False) -> list[Blend]:
     match node:
         case Blend():
             return [] if excluded else [node]
+        case Arranged(text, relation, things):
+            seen = (text,) if relation == "count" else things
+            return [] if excluded else [Blend((thing,)) for thing in seen]
         case Not(part):
             return _asked(part, excluded=not excluded)
         case And(parts) | Or(parts):

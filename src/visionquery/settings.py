@@ -12,7 +12,7 @@ from pathlib import Path
 
 from visionquery.errors import SettingsError
 
-__all__ = ["Settings", "load_settings", "thumbnail_folder"]
+__all__ = ["Settings", "load_settings", "look_folder", "thumbnail_folder"]
 
 _PREFIX = "VISIONQUERY_"
 _TRUE = {"1", "true", "yes", "on"}
@@ -59,6 +59,13 @@ def thumbnail_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("visionquery", appauthor=False) / "thumbnails"
+
+
+def look_folder() -> Path:
+    """Return where what second looks see is kept: a folder of the platform's cache."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("visionquery", appauthor=False) / "looks"
 
 
 def _default_library() -> Path:

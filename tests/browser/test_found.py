@@ -75,9 +75,9 @@ def tile_of(page: Page, hit: dict) -> Locator:
 
 
 def rect(locator: Locator) -> FloatRect:
-    """Where an element is on the screen."""
-    found = locator.bounding_box()
-    assert found is not None
+    """Where an element is on the screen now, also where that was not painted yet."""
+    expect(locator).to_be_visible()
+    found: FloatRect = locator.evaluate("element => element.getBoundingClientRect().toJSON()")
     return found
 
 
@@ -210,8 +210,7 @@ def test_the_place_is_searched_and_left_by_keys(page: Page) -> None:
 def test_moving_an_enlarged_picture_is_no_click(page: Page) -> None:
     open_viewer(page)
     page.keyboard.press("z")
-    middle = page.locator(".viewer-stage").bounding_box()
-    assert middle is not None
+    middle = rect(page.locator(".viewer-stage"))
     page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
     page.mouse.down()
     page.mouse.move(middle["x"] + 20, middle["y"] + 90, steps=4)

@@ -128,6 +128,23 @@ def test_more_like_this_and_not_this(page: Page) -> None:
     expect(page.get_by_test_id("chip").locator("img")).to_be_visible()
 
 
+def test_examples_teach_the_query_and_are_chips(page: Page) -> None:
+    ask(page, "an animal")
+    page.get_by_test_id("tile").first.click()
+    page.get_by_test_id("viewer").get_by_test_id("teach-more").click()
+    box = page.get_by_test_id("search-box")
+    expect(box).to_have_value(re.compile(r"^an animal more:[0-9a-f]{32}$"))
+    page.get_by_test_id("tile").nth(1).click()
+    page.get_by_test_id("viewer").get_by_test_id("teach-less").click()
+    expect(box).to_have_value(re.compile(r"^an animal more:[0-9a-f]{32} less:[0-9a-f]{32}$"))
+    chips = page.get_by_test_id("chip")
+    expect(chips).to_have_text(["more like this", "less like this"])
+    for picture in chips.locator("img").all():
+        expect(picture).to_be_visible()
+    page.get_by_test_id("chip-remove").first.click()
+    expect(box).to_have_value(re.compile(r"^an animal less:[0-9a-f]{32}$"))
+
+
 def test_a_picture_is_chosen(page: Page) -> None:
     page.get_by_test_id("upload-input").set_input_files(photographs_folder() / "chelsea.png")
     found_the_cat(page)

@@ -12,7 +12,7 @@ from visionquery.query.document import as_document
 from visionquery.query.grammar import parse
 from visionquery.search.result import DEFAULT_MIN_CONFIDENCE
 
-PART = {"text", "kind", "excluded", "confidence", "score", "words"}
+PART = {"text", "kind", "excluded", "confidence", "score", "words", "box"}
 YEARS = {"one/red.png": 2021, "two/red.jpg": 2023, "one/blue.png": 2022, "two/green.jpg": 2024}
 
 

@@ -12,7 +12,8 @@ from visionquery.query.grammar import MAX_DEPTH, parse, unparse
 FEW = settings(max_examples=300, deadline=None)
 
 _PIECES = (
-    "a dog", "red car without people", "no dogs", '"a OR b"', "2:snow", "image:a.jpg at night",
+    "a dog", "a dog left of a car", "two dogs", "red car without people", "no dogs", '"a OR b"',
+    "2:snow", "image:a.jpg at night", "concept:x",
     "like:ab", "like:ab@1,2,3,4", "date:2024", "-date:2023", "camera:sony", "-people",
     "NOT parked cars", "(a OR b)", "-(a OR camera:x)", "NOT NOT a", "a OR date:2024", "a AND b",
     "AND", "OR", "NOT", "without",
@@ -58,6 +59,7 @@ def test_the_parts_are_those_of_the_conjunction_at_the_top() -> None:
     ("text", "part"),
     [
         ("a dog", QueryPart("a dog", "description", None, False, (), "")),
+        ("sky above", QueryPart("sky above", "description", None, False, (), "")),
         ("a OR date:2024", QueryPart("a OR date:2024", "group", None, False, (), "")),
         ("-ext:jpg", QueryPart("ext:jpg", "filter", "ext", True, (), "")),
         ("-(a OR b)", QueryPart("a OR b", "group", None, True, (), "")),
@@ -166,3 +168,34 @@ def test_the_terms_of_a_query_are_its_descriptions_and_pictures() -> None:
     assert terms_of(node) == (Text("a dog"), Picture("a.jpg"), Text("snow", 2.0), Like("ab"))
     assert terms_of(parse("date:2024")) == ()
     assert terms_of(Or((Blend((Text("a"),)), Blend((Text("a"),))))) == (Text("a"), Text("a"))
+
+
+# -- examples ------------------------------------------------------------------------------------
+def test_examples_are_parts_that_go_one_by_one() -> None:
+    found = parts(parse("a dog more:ab less:cd date:2024"))
+    shown = [(part.text, part.kind, part.excluded, part.image_ids, part.without) for part in found]
+    assert shown == [
+        ("a dog", "description", False, (), "date:2024"),
+        ("more:ab", "example", False, ("ab",), "a dog less:cd date:2024"),
+        ("less:cd", "example", True, ("cd",), "a dog more:ab date:2024"),
+        ("date:2024", "filter", False, (), "a dog more:ab less:cd"),
+    ]
+    assert [part.without for part in parts(parse("more:ab"))] == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "add", "expected"),
+    [
+        ("a dog", "more:ab", "a dog more:ab"),
+        ("a dog more:ab", "less:cd", "a dog more:ab less:cd"),
+        ("a dog more:ab", "less:ab", "a dog less:ab"),
+        ("a dog more:ab", "more:ab", "a dog more:ab"),
+        ("a dog without people", "more:ab", "a dog without people more:ab"),
+        ("a dog AND a cat", "more:ab", "a dog more:ab AND a cat"),
+        ("date:2024", "more:ab", "more:ab date:2024"),
+        ("", "more:ab", "more:ab"),
+        ("a dog", "less:ab date:2024", "a dog less:ab date:2024"),
+    ],
+)
+def test_an_added_example_teaches_what_is_asked_for(text: str, add: str, expected: str) -> None:
+    assert edited(text, add=add) == expected

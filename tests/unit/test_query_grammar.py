@@ -87,6 +87,13 @@ def test_plain_words_stay_one_description(text: str) -> None:
         ("like:a@10,20.5,30,.5", Blend((Like("a", box=Box(10.0, 20.5, 30.0, 0.5)),))),
         ('2:like:"a@0, 0, 100, 100"', Blend((Like("a", 2.0, Box(0.0, 0.0, 100.0, 100.0)),))),
         ("like:a@66.6667,0,33.3333,1", Blend((Like("a", box=Box(66.6667, 0, 33.3333, 1)),))),
+        ("like:a, in red", Blend((Text("in red"), Like("a")))),
+        ("like:a like:b, at night", Blend((Text("at night"), Like("a"), Like("b")))),
+        ("like:a@1,2,3,4, at night", Blend((Text("at night"), Like("a", box=Box(1, 2, 3, 4))))),
+        (
+            "like:a like:b without the person",
+            And((Blend((Like("a"), Like("b"))), Not(Blend((Text("the person"),))))),
+        ),
         ("x@y.org like:a", Blend((Text("x@y.org"), Like("a")))),
     ],
 )

@@ -7,12 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visionquery.errors import QueryError
+from visionquery.query.arrangement import as_arranged
 from visionquery.query.ast import (
     And,
+    Arranged,
     Blend,
     Box,
     Contains,
+    Example,
     Filter,
+    Learned,
     Like,
     Near,
     Node,
@@ -35,10 +39,16 @@ _NEGATION = re.findall(
     "without no not but and with or in on it its is any a the except for excluding w/o people, "
     "people parking sign wearing swimming pool do does show only dog background allowed doubt .",
 )
+_PLACES = re.findall(
+    r"\S+",
+    "left right of to the on side above below under is at top bottom picture a dog sky two 3 dogs "
+    "cats children six way all center high turn me 5 . dog,",
+)
 _MARKS = (
     *("3 dogs", "2:no cats, ", "1:dog ", "5:"),
     *("AND", "OR", "NOT", "(", ")", "-", '"', "“", "”", "2:", ".5:", "0:", " ", " ", "\n", "\x1b"),
     *("date:", "2024", "..", "last summer", "near:", "1,2,3km", "keyword:a,b", "note:", "like:ab"),
+    *("more:ab", "less:ab", "concept:x"),
     *("like:a@1,2,3,4", "like:a@", "@9,9,9,9"),
     *("image:x", "width:>3", "\udcff", "é", "собака", "\x00", "-x", "--", "t-shirt", ",", "’"),
 )
@@ -100,12 +110,26 @@ _weighted = st.one_of(
     st.builds(_text, st.one_of(_weighable, _one_quote), _weights),
     st.builds(Picture, _names, _weights),
     st.builds(Like, _ids, _weights, _boxes),
+    st.builds(Learned, _prose, _weights),
 )
+_placed = st.lists(st.sampled_from(_PLACES).map(lambda text: Token("word", text, 0)), min_size=1)
+
+
+def _described(blend: Blend) -> Blend | Arranged:
+    """Return a blend as it is read: one plain description may say where things are."""
+    first, *others = blend.terms
+    arranged = None if others or not isinstance(first, Text) else as_arranged(first)
+    return arranged or blend
+
+
+_examples = st.lists(st.builds(Example, _prose, st.booleans()), max_size=2)
 _blends = st.builds(
-    lambda first, others: Blend((*first, *others)),
-    st.lists(st.builds(_text, _mixed), max_size=1),
+    lambda first, others, examples: Blend((*first, *others, *examples)),
+    st.lists(st.builds(_text, st.one_of(_mixed, _placed.filter(_is_stable))), max_size=1),
     st.lists(_weighted, max_size=3),
+    _examples,
 ).filter(lambda blend: len(blend.terms) > 0)
+_descriptions = _blends.map(_described)
 
 _lists = st.lists(_prose.map(lambda text: text.replace(",", "").strip()).filter(bool), min_size=1)
 _sides = st.integers(0, 10**9)
@@ -135,7 +159,7 @@ _filters = st.one_of(
     st.builds(lambda a: Filter("date", Range(f"{a}-10-31", None)), _years),
 )
 _exclusions = st.one_of(_literal, _mixed).map(lambda tokens: Not(Blend((_text(tokens),))))
-_leaves: st.SearchStrategy[Node] = st.one_of(_blends, _filters, _exclusions)
+_leaves: st.SearchStrategy[Node] = st.one_of(_descriptions, _filters, _exclusions)
 
 
 def _flat(kind: type[And] | type[Or], parts: list[Node]) -> Node:
@@ -170,7 +194,7 @@ def nodes_of(node: Node) -> int:
             return 1 + nodes_of(part)
         case And(parts) | Or(parts):
             return 1 + sum(nodes_of(part) for part in parts)
-        case Filter():
+        case Filter() | Arranged():
             return 1
 
 
@@ -193,7 +217,7 @@ def test_an_outline_has_one_printable_line_for_each_node(node: Node) -> None:
 @given(
     st.lists(
         st.one_of(
-            st.sampled_from([f" {word} " for word in _NEGATION]),
+            st.sampled_from([f" {word} " for word in _NEGATION + _PLACES]),
             st.sampled_from(_MARKS),
             st.text(max_size=3),
         ),
@@ -231,6 +255,8 @@ _FAULTS = [
     ("()", 1),
     ("(a AND OR b)", 7),
     ("-2:dog", 1),
+    ("-more:ab", 1),
+    ("2:less:ab", 2),
     ("2:(a)", 2),
     ("NOT )", 4),
     ('""', 0),

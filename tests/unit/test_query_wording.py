@@ -23,6 +23,10 @@ from visionquery.query.grammar import explain, parse, unparse
         'path:"my pictures"',
         "like:3f9a@10,20.5,30,40 2:like:3f9a",
         "dog -like:3f9a@0.25,0,99.75,100",
+        "a dog is on the left side of the Red car. date:2024 -people",
+        "NOT two dogs",
+        "-(two dogs)",
+        "a AND sky above",
         "camera:sony near:52.5,13.4,0.5 keyword:sunset,beach orientation:portrait",
     ],
 )
@@ -72,6 +76,10 @@ def test_explain_outlines_the_tree() -> None:
             "like:ab12@10,20.5,30,40",
             "30% × 40%, 10% from the left and 20.5% from the top, of image ab12",
         ),
+        ("A dog to the left of a car", '"A dog" left of "a car"'),
+        ("a boat at the bottom of the picture", '"a boat" at the bottom'),
+        ("dog on the left", '"dog" on the left'),
+        ("3 small dogs", '3 "small dogs"'),
         ("camera:sony", 'camera contains "sony"'),
         ("camera:sony*", 'camera matches "sony*"'),
         ("near:52.5,13.4,5km", "place within 5 km of 52.5, 13.4"),
@@ -101,6 +109,17 @@ def test_explain_says_each_leaf_in_one_line(text: str, line: str) -> None:
         (
             "2:like:ab@10,20.5,30,40",
             {"blend": [{"like": "ab", "weight": 2.0, "box": [10.0, 20.5, 30.0, 40.0]}]},
+        ),
+        (
+            "a dog left of a car",
+            {
+                "arranged": {
+                    "text": "a dog left of a car",
+                    "relation": "left of",
+                    "things": ["a dog", "a car"],
+                    "count": None,
+                }
+            },
         ),
         (
             "-path:x OR ext:jpg,png",

@@ -108,16 +108,17 @@ def test_a_blend_of_words_alone_is_not_centred(world, store):
     assert made.probes[0].is_text
 
 
-def test_a_blend_of_pictures_alone_is_not_centred(world, store):
-    middle = background(world, text=5, image=0)
+def test_in_a_blend_of_pictures_each_is_taken_from_the_middle_of_pictures(world, store):
+    middle = background(world, text=5, image=1)
     made = world.plan("like:a1 3:like:c3 image:x.png", store, background=middle, pixels=RED)
-    stored = store.vectors([0, 2])
-    expected = stored[0] + 3 * stored[1] + np.array([1, 0, 0, 0, 0, 0])
+    vectors = [*store.vectors([0, 2]), np.eye(6)[0]]
+    apart = [vector - 0.5 * np.eye(6)[1] for vector in vectors]
+    expected = np.array([1, 3, 1]) @ [each / np.linalg.norm(each) for each in apart]
     np.testing.assert_allclose(made.vectors[0], expected / np.linalg.norm(expected), atol=1e-6)
     assert not made.probes[0].is_text
 
 
-def test_in_a_mixed_blend_each_term_is_taken_from_its_middle(world, store):
+def test_in_a_mixed_blend_each_term_is_taken_from_its_middle_and_words_count_more(world, store):
     middle = background(world, text=5, image=1)
     query = "snow image:x.png image:y.png like:c3 2:beach"
     made = world.plan(query, store, background=middle, pixels=RED)
@@ -129,9 +130,20 @@ def test_in_a_mixed_blend_each_term_is_taken_from_its_middle(world, store):
     picture = unit(axes[0] - 0.5 * axes[1])
     stored = unit(store.vectors([2])[0] - 0.5 * axes[1])
     words = [unit(axes[axis] - 0.5 * axes[5]) for axis in (1, 4)]
-    expected = unit(2 * picture + stored + 2 * words[0] + words[1])
+    expected = unit(2 * picture + stored + 1.75 * (2 * words[0] + words[1]))
     np.testing.assert_allclose(made.vectors[0], expected, atol=1e-6)
     assert not made.probes[0].is_text
+
+
+@pytest.mark.parametrize("said", ["But with snow", "but snow", "snow"])
+def test_what_links_a_change_to_its_picture_is_not_described(world, store, said):
+    encoder = world.encoder()
+    world.plan(f"like:c3, {said}", store, encoder=encoder, background=None)
+    assert encoder.batches == [["snow"]]
+    for literal in (said, f'like:c3 "{said}"'):
+        encoder = world.encoder()
+        world.plan(literal, store, encoder=encoder, background=None)
+        assert encoder.batches == [[said]]
 
 
 def test_both_parts_of_a_mixed_blend_change_the_ranking(world):
@@ -220,7 +232,7 @@ def test_terms_that_cancel_are_refused(world):
         facts=Facts(1, 1, "P", 1),
     )  # fmt: skip
     with pytest.raises(InputError, match="cancel"):
-        world.plan("dog like:0a", world.store(opposite))
+        world.plan("4:dog 7:like:0a", world.store(opposite))  # words count 1.75 times
 
 
 # -- conjunctions --------------------------------------------------------------------------------
@@ -318,3 +330,29 @@ def test_a_general_word_as_a_wish_or_within_a_phrase_is_itself(query):
 def test_the_null_of_the_plan_is_the_librarys(world, store):
     other = replace(background(world, text=5, image=0), null=Null(0.3, 0.2, 0.1))
     assert world.plan("dog", store, background=other).null == Null(0.3, 0.2, 0.1)
+
+
+# -- examples and concepts -------------------------------------------------------------------------
+def test_examples_draw_a_vector_to_what_is_liked_and_from_what_is_not(world, store):
+    plain = world.plan("dog", store).vectors[0]
+    taught = world.plan("dog more:b2 less:c3", store).vectors[0]
+    beach, car = store.vectors([1, 2])
+    assert np.linalg.norm(taught) == pytest.approx(1.0, abs=1e-5)
+    assert taught @ beach > plain @ beach
+    assert taught @ car < plain @ car
+    assert int(np.argmax(store.vectors([0, 1, 2]) @ taught)) == 0, "it stays near what was asked"
+
+
+def test_examples_alone_are_enough_but_for_what_is_not_liked(world, store):
+    (vector,) = world.plan("more:b2", store).vectors
+    assert int(np.argmax(store.vectors([0, 1, 2]) @ vector)) == 1
+    with pytest.raises(InputError, match="less: alone"):
+        world.plan("less:b2 date:2024", store)
+    with pytest.raises(InputError, match="more:zz is not here"):
+        world.plan("dog more:zz", store)
+
+
+def test_what_contradicts_itself_moves_a_vector_less(world, store):
+    queries = ("dog", "dog more:b2 less:b2", "dog more:b2")
+    plain, torn, taught = (world.plan(query, store).vectors[0] for query in queries)
+    assert plain @ torn > plain @ taught

@@ -34,7 +34,7 @@ def made(count: int = 60) -> tuple[np.ndarray, np.ndarray, Regions]:
 
 def test_a_part_that_matches_lifts_its_image_and_is_told() -> None:
     whole, probe, regions = made()
-    found = lifted(whole[None], regions, probe, [WORD], asked=np.array([True]))
+    found = lifted(whole[None], regions, regions.scores(probe), [WORD], asked={0})
     assert found.cosines.shape == (1, 60)
     assert found.cosines[0].argmax() == 7
     assert found.box(0, 7) == Box(50, 50, 20, 10)
@@ -46,7 +46,7 @@ def test_a_part_that_matches_lifts_its_image_and_is_told() -> None:
 def test_what_is_not_asked_for_is_judged_as_a_whole() -> None:
     whole, probe, regions = made()
     stacked, both = np.stack([whole, whole]), np.vstack([probe, probe])
-    found = lifted(stacked, regions, both, [WORD, WORD], asked=np.array([False, True]))
+    found = lifted(stacked, regions, regions.scores(both), [WORD, WORD], asked={1})
     np.testing.assert_array_equal(found.cosines[0], whole)
     assert found.box(0, 7) is None
     assert found.box(1, 7) is not None
@@ -54,8 +54,8 @@ def test_what_is_not_asked_for_is_judged_as_a_whole() -> None:
 
 def test_many_words_need_a_part_that_is_better_by_far() -> None:
     whole, probe, regions = made()
-    few = lifted(whole[None], regions, probe, [WORD], asked=np.array([True]))
-    many = lifted(whole[None], regions, probe, [MANY], asked=np.array([True]))
+    few = lifted(whole[None], regions, regions.scores(probe), [WORD], asked={0})
+    many = lifted(whole[None], regions, regions.scores(probe), [MANY], asked={0})
     raised = [int((found.regions >= 0).sum()) for found in (few, many)]
     assert raised[0] > raised[1] >= 1
 
@@ -64,6 +64,6 @@ def test_a_part_that_is_near_every_text_counts_for_less() -> None:
     whole, probe, regions = made()
     hub = Regions(regions.owners, regions.boxes, regions.biases.copy(), regions.products)
     hub.biases[22] = 2.0  # the part of image 7
-    found = lifted(whole[None], hub, probe, [WORD], asked=np.array([True]))
-    plain = lifted(whole[None], regions, probe, [WORD], asked=np.array([True]))
+    found = lifted(whole[None], hub, hub.scores(probe), [WORD], asked={0})
+    plain = lifted(whole[None], regions, regions.scores(probe), [WORD], asked={0})
     assert found.cosines[0, 7] < plain.cosines[0, 7]

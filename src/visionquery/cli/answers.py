@@ -10,7 +10,7 @@ from visionquery.present.text import count, printable
 from visionquery.query.ast import Node
 from visionquery.search.result import Hit, Response
 
-__all__ = ["answer", "check_form", "show_query"]
+__all__ = ["answer", "check_form", "show_first", "show_query"]
 
 _CLOSEST_SHOWN = 3
 
@@ -35,6 +35,12 @@ def show_query(query: str, node: Node, *, json: bool) -> None:
         print_lines(f"{printable(unparse(node))}\n\n{explain(node)}")
 
 
+def show_first(response: Response) -> None:
+    """Write what is found so far, where a better answer is on its way."""
+    if response:
+        _show(response.hits)
+
+
 def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
     """Write a response and exit: 0 with hits, 1 without."""
     if json:
@@ -46,9 +52,21 @@ def answer(response: Response, *, json: bool, null: bool, quiet: bool) -> None:
         paths = dict.fromkeys(hit.path for hit in response if hit.path is not None)
         print_paths(list(paths), null=null)
     elif response:
+        if response.reranked_by and not quiet:
+            say(f"Refined by {response.reranked_by}:")
         _show(response.hits)
+    if response.not_reranked and not json and not quiet:
+        say(
+            f"{count(response.not_reranked, 'picture')} could not be looked at again: gone or "
+            "changed since indexed."
+        )
     if not response.exact and not json and not quiet:
         say("Not every picture was compared, to save time; --exact compares them all.")
+    if response and not json and not quiet and all(hit.placed == "unsure" for hit in response):
+        say(
+            "Where things are cannot be told in these pictures: they lie too close together, or "
+            "have no regions yet (visionquery index PATH --regions)."
+        )
     if not response and not json and not quiet:
         _say_nothing_found(response, as_table=on_terminal() and not null)
     raise typer.Exit(0 if response else 1)

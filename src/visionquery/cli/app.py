@@ -38,6 +38,7 @@ _COMMANDS = {
     "eval": "visionquery.cli.evaluate:evaluate",
     "demo": "visionquery.cli.demo:demo",
     "models": "visionquery.cli.models:app",
+    "concepts": "visionquery.cli.concepts:app",
 }
 
 

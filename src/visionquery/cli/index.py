@@ -106,37 +106,48 @@ def index(
     """
     manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
     if reencode:
-        if paths or moved_from is not None or ocr or regions or on is not None:
-            raise InputError(
-                "--reencode is for the whole library: leave the paths, --ocr, --regions and --on "
-                "out, and bring folders up to date with a visionquery index of its own."
-            )
+        _check_whole(paths or moved_from is not None or ocr or regions or on is not None)
         _reencode(library, model, json=json, quiet=quiet, manners=manners)
         return
     paths = _named(paths, moved_from)
-    if ocr:
-        from visionquery.images.ocr import check_installed
-
-        check_installed()  # It would be a pity to learn it after an hour of encoding.
+    _check_reader(needed=ocr)
     new = paths if moved_from is None else []
     with open_for(new, library=library, model=model, quiet=quiet) as opened:
-        if regions:
-            check_keeps_regions(opened)  # The same pity.
+        check_keeps_regions(opened, needed=regions)
         if moved_from is not None:
             opened.move_root(moved_from, paths[0])
         report = add_paths(opened, paths, on=on, quiet=quiet, manners=manners)
-        if regions:
-            report = _without_advice(report)
-        if not (json or quiet):
-            say(summary(report))
+        report = _without_advice(report) if regions else report
+        silent = json or quiet
+        _say(summary(report), silent=silent)
         views = add_regions(opened, paths, quiet=quiet, manners=manners) if regions else None
-        if views is not None and not (json or quiet):
-            say(_regions_summary(views))
+        _say(_regions_summary(views) if views else None, silent=silent)
         texts = read_texts(opened, paths, quiet=quiet, manners=manners) if ocr else None
+        _say(_texts_summary(texts) if texts else None, silent=silent)
     if json:
         _print_document(report, texts, views)
-    elif texts is not None and not quiet:
-        say(_texts_summary(texts))
+
+
+def _check_whole(names_more: object) -> None:
+    if names_more:
+        raise InputError(
+            "--reencode is for the whole library: leave the paths, --ocr, --regions and --on "
+            "out, and bring folders up to date with a visionquery index of its own."
+        )
+
+
+def _check_reader(*, needed: bool) -> None:
+    """Raise InputError where text is to be read and nothing can: it would be a pity to learn it
+    after an hour of encoding."""
+    if needed:
+        from visionquery.images.ocr import check_installed
+
+        check_installed()
+
+
+def _say(summary: str | None, *, silent: bool) -> None:
+    if summary and not silent:
+        say(summary)
 
 
 def _named(paths: list[str] | None, moved_from: str | None) -> list[str]:

@@ -1,10 +1,12 @@
 """`visionquery search QUERY [PATH…]`"""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from visionquery.cli.answers import answer, check_form, show_query
+from visionquery.cli.answers import answer, check_form, show_first, show_query
 from visionquery.cli.options import (
     PLACE,
     ExactFlag,
@@ -20,8 +22,8 @@ from visionquery.cli.options import (
     QueryArgument,
     QuietFlag,
 )
-from visionquery.cli.output import say
-from visionquery.cli.session import add_paths, open_for
+from visionquery.cli.output import on_terminal, say
+from visionquery.cli.session import add_paths, looking, open_for
 from visionquery.errors import InputError, LibraryBusyError, LibraryReadOnlyError
 from visionquery.library import Library
 from visionquery.opening import check_pictures
@@ -82,6 +84,22 @@ _ExplainQueryFlag = Annotated[
         "--explain-query", help="Show how the query is read; nothing is indexed or searched."
     ),
 ]
+_RerankOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rerank",
+        metavar="NAME|DIR",
+        help="A larger model that looks at the best pictures once more; what it sees is kept.",
+        show_default=False,
+    ),
+]
+_CandidatesOption = Annotated[
+    int | None,
+    typer.Option(
+        help="How many of the best --rerank looks at, 24 to 200 (default 100).",
+        show_default=False,
+    ),
+]
 
 
 def search(
@@ -100,6 +118,8 @@ def search(
     exact: ExactFlag = None,
     fold: FoldFlag = False,
     spread: _SpreadFlag = False,
+    rerank: _RerankOption = None,
+    candidates: _CandidatesOption = None,
     json: JsonFlag = False,
     null: NullFlag = False,
     quiet: QuietFlag = False,
@@ -108,28 +128,65 @@ def search(
 
     With PATH the folders are brought up to date first, then searched; without, the whole
     library is. QUERY: plain words, with "without" and "no" as they are meant; "quoted words";
-    -word; OR, AND, NOT and parentheses; 2:word for weight; image:FILE, like:ID; path:, ext:,
-    date:, width:, height:, orientation:, camera:, near:, keyword:, text:.
+    -word; OR, AND, NOT and parentheses; 2:word for weight; image:FILE, like:ID,
+    concept:NAME; more:ID and less:ID say what is meant; path:, ext:, date:, width:, height:,
+    orientation:, camera:, near:, keyword:, text:.
     """
     node = parse(query)
     if explain_query:
         show_query(query, node, json=json)
         return
     check_form(json=json, null=null, explain=explain)
-    least = _least(min_confidence, everything=everything)
+    least, look = _least(min_confidence, everything=everything), _second_look(rerank, candidates)
     check_pictures(node)
     update = [] if no_index else paths or []
     with open_for(update, library=library, model=model, quiet=quiet) as opened:
+        ask = partial(
+            opened.search, node, text=query, limit=limit, offset=offset, explain=explain, fold=fold,
+            sort=sort.value if sort else None, min_confidence=least, exact=exact, spread=spread,
+        )  # fmt: skip
         places = _updated(opened, update, quiet=quiet) if update else paths or []
-        if paths and not places:
-            response = _nothing(query, opened, least)
-        else:
-            response = opened.search(
-                node, text=query, limit=limit, offset=offset, within=places, explain=explain,
-                sort=sort.value if sort else None, min_confidence=least, exact=exact,
-                fold=fold, spread=spread,
-            )  # fmt: skip
+        response = _nothing(query, opened, least) if paths and not places else _answered(
+            ask, places, look, is_plain=json or null, quiet=quiet
+        )  # fmt: skip
     answer(response, json=json, null=null, quiet=quiet)
+
+
+def _second_look(rerank: str | None, candidates: int | None) -> dict[str, str | int]:
+    """Return what is wanted of a second look, nothing where none is."""
+    if rerank is None:
+        if candidates is not None:
+            raise InputError(
+                "--candidates are those that --rerank MODEL looks at; give a model too."
+            )
+        return {}
+    return {"rerank": rerank} | ({} if candidates is None else {"candidates": candidates})
+
+
+def _answered(
+    ask: Callable[..., Response],
+    places: list[str],
+    look: dict[str, str | int],
+    *,
+    is_plain: bool,
+    quiet: bool,
+) -> Response:
+    """Return the answer, after a second look where one is wanted. A person sees the first one until
+    then, and keeps it where they do not wait."""
+    if not look:
+        return ask(within=places)
+    first = ask(within=places) if on_terminal() and not is_plain else None
+    if first is not None:
+        show_first(first)
+    try:
+        with looking(quiet=quiet) as on_look:
+            return ask(within=places, on_look=on_look, **look)
+    except KeyboardInterrupt:
+        if first is None:
+            raise
+        if not quiet:
+            say("Stopped looking; what was seen is kept.")
+        raise typer.Exit(0 if first else 1) from None
 
 
 def _least(min_confidence: float | None, *, everything: bool) -> float:

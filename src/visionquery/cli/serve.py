@@ -60,6 +60,14 @@ _NewFoldersOption = Annotated[
         show_default=False,
     ),
 ]
+_RerankOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|DIR",
+        help="A larger model that looks at the best of each answer once more.",
+        show_default=False,
+    ),
+]
 _BrowserFlag = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
 ]
@@ -73,6 +81,7 @@ def serve(
     token: _TokenOption = None,
     allow_host: _AllowHostOption = None,
     new_folders: _NewFoldersOption = None,
+    rerank: _RerankOption = None,
     browser: _BrowserFlag = True,
     quiet: QuietFlag = False,
 ) -> None:
@@ -87,10 +96,11 @@ def serve(
         **_given(settings(), {"host": host, "port": port, "token": token}),
         allowed_hosts=tuple(allow_host or ()),
         new_folders=new_folders,
+        rerank=rerank,
     )
     with listen(chosen) as listening, _opened(library, model, quiet=quiet) as opened:
         address = address_of(listening)
-        opened.warm_up()  # A model that does not work is told before anybody asks.
+        opened.warm_up(rerank=rerank)  # What does not work is told before anybody asks.
 
         def on_ready() -> None:
             if not quiet:

@@ -17,8 +17,8 @@ from visionquery.errors import (
 )
 from visionquery.indexing.places import check_places
 from visionquery.library import Library
-from visionquery.present.progress import download_progress, index_progress
-from visionquery.settings import Settings, load_settings
+from visionquery.present.progress import download_progress, index_progress, step_progress
+from visionquery.settings import Settings, load_settings, look_folder
 from visionquery.store.places import spelled
 from visionquery.types import is_address
 
@@ -33,6 +33,7 @@ __all__ = [
     "add_paths",
     "add_regions",
     "check_keeps_regions",
+    "looking",
     "manners_of",
     "open_for",
     "open_library",
@@ -65,6 +66,7 @@ def open_library(
             create=create,
             offline=chosen.offline,
             threads=chosen.threads,
+            looks=look_folder(),
             on_note=note,
             on_download=on_download,
         ) as opened,
@@ -138,9 +140,10 @@ def read_texts(
         return library.read_texts(*paths, on_progress=on_progress)
 
 
-def check_keeps_regions(library: Library) -> None:
-    """Raise InputError where a library is of a kind that keeps no regions."""
-    location = library.status().location
+def check_keeps_regions(library: Library, *, needed: bool) -> None:
+    """Raise InputError, before an hour of encoding, where regions are needed and the library is of
+    a kind that keeps none."""
+    location = library.status().location if needed else ""
     if is_address(location):
         from visionquery.store.regions import no_regions
 
@@ -185,6 +188,13 @@ def _progress(
         wait_until_free(manners, on_note=notes(quiet=quiet))
     with index_progress(sys.stderr, quiet=quiet, name=name, noun=noun) as show:
         yield show if manners is None else polite(manners, show, on_note=notes(quiet=quiet))
+
+
+@contextmanager
+def looking(*, quiet: bool) -> Iterator["Callable[[int, int], None]"]:
+    """Show on stderr how far a second look is."""
+    with step_progress(sys.stderr, quiet=quiet, noun="picture") as show:
+        yield lambda done, total: show("Looking again", done, total)
 
 
 @contextmanager

@@ -42,6 +42,8 @@ def response_of(document: Document) -> Response:
         total=document["total"],
         min_confidence=document["min_confidence"],
         folded_away=document["folded_away"],
+        reranked_by=document.get("reranked_by"),
+        not_reranked=document.get("not_reranked", 0),
     )
 
 

@@ -89,15 +89,19 @@ class Client:
         exact: bool | None = None,
         fold: bool = False,
         spread: bool = False,
+        rerank: bool = False,
+        candidates: int = 100,
     ) -> Response:
         """Find images by what they show; as `Library.search`, but for `picture`: the content of a
-        picture file that the query calls `image:upload`, or that is all of a blank query.
+        picture file that the query calls `image:upload`, or that is all of a blank query; and
+        `rerank`: whether the server's second model looks once more, which may take its time.
 
         Raises the errors of `Library.search`, and EngineError where the server does not answer.
         """
         asked = _asked(limit, offset, within, min_confidence)
         asked |= {"q": query, "sort": sort, "explain": explain, "exact": exact}
         asked |= {"fold": fold, "spread": spread}
+        asked |= {"rerank": rerank, "candidates": candidates}
         return response_of(self._answer("/search", asked, picture))
 
     def all_hits(

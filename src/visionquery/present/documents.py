@@ -50,7 +50,8 @@ def render(document: Mapping[str, object], *, in_one_line: bool = False) -> str:
 
 def search_document(response: Response) -> dict[str, object]:
     """Return `{"query", "model", "exact", "seconds", "min_confidence", "total", "folded_away",
-    "results", "closest"}`; `min_confidence` is where relevance ended, None for the default."""
+    "reranked_by", "not_reranked", "results", "closest"}`; `min_confidence` is where relevance
+    ended."""
     return {
         "query": response.query,
         "model": response.model,
@@ -59,6 +60,8 @@ def search_document(response: Response) -> dict[str, object]:
         "min_confidence": response.min_confidence,
         "total": response.total,
         "folded_away": response.folded_away,
+        "reranked_by": response.reranked_by,
+        "not_reranked": response.not_reranked,
         "results": _hits(response.hits),
         "closest": _hits(response.closest),
     }
@@ -100,6 +103,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "taken_at": hit.taken_at,
         "box": None if hit.box is None else _sides(hit.box),
         "folded": list(hit.folded),
+        "placed": hit.placed,
     }
     if hit.parts:
         document["parts"] = [_part(part) for part in hit.parts]

@@ -5,13 +5,19 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from visionquery.present.text import count, percents, printable
-from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
+from visionquery.query.ast import And, Arranged, Blend, Filter, Node, Not, Or
 from visionquery.query.wording import unparse
-from visionquery.search.result import Explanation, Part
+from visionquery.search.result import Explanation, Part, Placing
 
 __all__ = ["certainty", "left_out_by", "summary", "verdict"]
 
 _EXCLUDED_SHOWN = 2
+
+_PLACED: Mapping[Placing, str] = {
+    "as asked": " Things lie as asked.",
+    "otherwise": " Things lie otherwise than asked.",
+    "unsure": " Where things are cannot be told in it.",
+}
 
 
 def verdict(explanation: Explanation, node: Node, *, name: str) -> str:
@@ -24,10 +30,11 @@ def verdict(explanation: Explanation, node: Node, *, name: str) -> str:
     if all(part.kind == "filter" for part in hit.parts):
         return f"{name} is in the answer: it passes the filters."
     place = f"rank {explanation.rank:,} of {count(explanation.images, 'image')}"
+    told = _PLACED[hit.placed] if hit.placed else ""
     if explanation.is_relevant:
-        return f"{name} is in the answer: {place}, confidence {hit.confidence * 100:.0f} %."
+        return f"{name} is in the answer: {place}, confidence {hit.confidence * 100:.0f} %.{told}"
     sure, least = percents(hit.confidence, explanation.min_confidence)
-    return f"{name} is not in the answer: confidence {sure} is below {least}; {place}."
+    return f"{name} is not in the answer: confidence {sure} is below {least}; {place}.{told}"
 
 
 def left_out_by(node: Node, parts: Sequence[Part]) -> list[str]:
@@ -40,7 +47,7 @@ def left_out_by(node: Node, parts: Sequence[Part]) -> list[str]:
 def _culprits(node: Node, passes: Mapping[str, bool]) -> list[Node]:
     """Return the nodes that make a tree false by filters alone, none where nothing does."""
     match node:
-        case Blend():
+        case Blend() | Arranged():
             return []
         case Filter():
             return [] if passes[unparse(node)] else [node]
@@ -56,7 +63,7 @@ def _culprits(node: Node, passes: Mapping[str, bool]) -> list[Node]:
 def _is_true(node: Node, passes: Mapping[str, bool]) -> bool:
     """Tell whether filters alone make a tree true."""
     match node:
-        case Blend():
+        case Blend() | Arranged():
             return False
         case Filter():
             return passes[unparse(node)]

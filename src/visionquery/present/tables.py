@@ -30,8 +30,9 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     """Return hits as a table of rank, confidence, picture and what is known of it.
 
     A column that says nothing is left out: confidence where no vector was compared, the time
-    where no picture has one, where in the picture it was found where none was in a part. What explains a hit stands on a line below it, and how many alike
-    ones are folded into it in a column of its own.
+    where no picture has one, where in them it was found where no part of one was. What explains
+    a hit stands on a line below it, and how many alike ones are folded into it in a column of its
+    own.
     """
     compared = any(hit.score is not None for hit in hits)
     dated = any(hit.taken_at for hit in hits)

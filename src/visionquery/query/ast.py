@@ -9,11 +9,14 @@ from typing import Literal
 
 __all__ = [
     "And",
+    "Arranged",
     "Blend",
     "Box",
     "Contains",
+    "Example",
     "Field",
     "Filter",
+    "Learned",
     "Like",
     "Near",
     "Node",
@@ -22,6 +25,7 @@ __all__ = [
     "Or",
     "Picture",
     "Range",
+    "Relation",
     "Term",
     "Text",
     "terms_of",
@@ -68,14 +72,51 @@ class Like:
     box: Box | None = None
 
 
-Term = Text | Picture | Like
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An image of the library that says what is meant: more like it (`more:ID`) or less
+    (`less:ID`). It teaches the vector of the terms that it stands among; `image_id` may be a
+    unique prefix."""
+
+    image_id: str
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A concept that the library was taught, by its name (`concept:NAME`)."""
+
+    name: str
+    weight: float = 1.0
+
+
+Term = Text | Picture | Like | Learned | Example
 
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """One or more terms that together make one vector. A single term is the common case."""
+    """One or more terms that together make one vector. A single term is the common case; examples
+    stand behind all others."""
 
     terms: tuple[Term, ...]
+
+
+Relation = Literal[
+    "left of", "right of", "above", "below", "left", "right", "top", "bottom", "count"
+]
+"""How two things lie, where one lies in the picture, or how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """A description in plain words that says where things are, or how many. `text` are all its
+    words, as written; `things` what is looked for, the subject first; `count` how many, for the
+    relation "count" alone."""
+
+    text: Text
+    relation: Relation
+    things: tuple[Text, ...]
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +189,7 @@ class Or:
     parts: tuple["Node", ...]
 
 
-Node = Blend | Filter | Not | And | Or
+Node = Blend | Arranged | Filter | Not | And | Or
 
 
 def terms_of(node: Node) -> tuple[Term, ...]:
@@ -156,6 +197,8 @@ def terms_of(node: Node) -> tuple[Term, ...]:
     match node:
         case Blend(terms):
             return terms
+        case Arranged(text):
+            return (text,)
         case Filter():
             return ()
         case Not(part):

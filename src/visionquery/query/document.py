@@ -2,9 +2,12 @@
 
 from visionquery.query.ast import (
     And,
+    Arranged,
     Blend,
     Contains,
+    Example,
     Filter,
+    Learned,
     Like,
     Near,
     Node,
@@ -24,13 +27,19 @@ def as_document(node: Node) -> dict[str, object]:
     """Return a tree as nested dicts, lists, texts and numbers.
 
     The first key tells what a dict is: `all` and `any` hold lists of parts, `not` a part, `blend`
-    a list of terms (`text` with its `quotes`, `image` or `like`, each with a `weight`, and for a
-    part of an image with its `box`: left, top, width, height in percent), `filter` the name of a
-    field, beside which the test stands.
+    a list of terms (`text` with its `quotes`, `image`, `like` or `concept`, each with a `weight`,
+    and for a part of an image with its `box`: left, top, width, height in percent; or an example,
+    `more` or `less`), `arranged` a dict of the `text`, the `relation`, the `things` and the `count`
+    of a description of where things are, `filter` the name of a field, beside which the test
+    stands.
     """
     match node:
         case Blend(terms):
             return {"blend": [_term(term) for term in terms]}
+        case Arranged(text, relation, things, count):
+            named = [thing.text for thing in things]
+            said = {"relation": relation, "things": named, "count": count}
+            return {"arranged": {"text": text.text, **said}}
         case Filter(field, test):
             return {"filter": field, **_test(test)}
         case Not(part):
@@ -51,6 +60,10 @@ def _term(term: Term) -> dict[str, object]:
         case Like(image_id, weight, box):
             part = {} if box is None else {"box": [box.left, box.top, box.width, box.height]}
             return {"like": image_id, "weight": weight, **part}
+        case Learned(name, weight):
+            return {"concept": name, "weight": weight}
+        case Example(image_id, wanted):
+            return {"more" if wanted else "less": image_id}
 
 
 def _test(test: Contains | Range | OneOf | Near) -> dict[str, object]:

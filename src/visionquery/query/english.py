@@ -1,4 +1,5 @@
-"""The English that `negation` knows: what triggers it, what stops it, and what only looks like it.
+"""The English that `negation` knows: what triggers it, what stops it, and what only looks like it;
+and nouns whose plural no rule makes.
 
 Words are in small letters; patterns are matched against words joined by one space, where any
 punctuation at the end of a word has become one comma. They stand here as text, as most queries
@@ -18,6 +19,7 @@ __all__ = [
     "OWN_TAIL",
     "PARTICIPLES",
     "PARTICLES",
+    "PLURALS",
     "POSSESSIVES",
     "PREPOSITIONS",
     "PRONOUNS",
@@ -64,6 +66,14 @@ POSSESSIVES: Final = _words("her his its my our their your")
 PRONOUNS: Final = _words("her him it me them there us you")
 ARTICLES: Final = POSSESSIVES | _words("a an another each many one several some the three two")
 SEPARATORS: Final = _words("or nor and & and/or")
+
+PLURALS: Final = {
+    "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot",
+    "teeth": "tooth", "geese": "goose", "mice": "mouse", "leaves": "leaf", "knives": "knife",
+    "wolves": "wolf", "shelves": "shelf", "potatoes": "potato", "tomatoes": "tomato",
+    "heroes": "hero",
+}  # fmt: skip
+"""Nouns in the plural, and in the singular."""
 
 EMPTY_TAIL: Final = (
     r"(?:at all|on top(?! of)|in (?:sight|view|frame)|"

@@ -3,12 +3,14 @@
     or       := and ("OR" and)*
     and      := sequence ("AND" sequence)*
     sequence := item+
-    item     := word | "quoted" | [number ":"] term | ("-" | "NOT") item | filter | "(" or ")"
+    item     := word | "quoted" | [number ":"] term | ("-" | "NOT") item | example | filter
+              | "(" or ")"
 
 The terms of one sequence make one vector: words and quotes without a weight are one description,
-in their order, and its first term. Filters, negations and groups are further parts that the image
-must satisfy. What a description excludes in plain language (see `negation`) is read as if it
-stood behind a minus.
+in their order, and its first term; examples (`more:ID`, `less:ID`) are its last. Filters,
+negations and groups are further parts that the image must satisfy. What a description excludes in
+plain language (see `negation`) is read as if it stood behind a minus. A sequence of one plain
+description that says where things are, or how many (see `arrangement`), is read as that.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +19,20 @@ from itertools import takewhile
 from typing import Final
 
 from visionquery.errors import QueryError
-from visionquery.query.ast import And, Blend, Filter, Node, Not, Or, Picture, Term, Text
+from visionquery.query.arrangement import as_arranged
+from visionquery.query.ast import (
+    And,
+    Blend,
+    Example,
+    Filter,
+    Learned,
+    Node,
+    Not,
+    Or,
+    Picture,
+    Term,
+    Text,
+)
 from visionquery.query.negation import Division, divide, trigger_length
 from visionquery.query.tokens import Token, join_words, tokenize
 from visionquery.query.wording import explain, unparse
@@ -35,6 +50,7 @@ _WORDS = ("word", "quote")
 _NEGATIONS = ("minus", "not")
 _SEQUENCE_ENDS = ("and", "or", "close", "end")
 _WEIGHT_OF_NOTHING = "A term is either weighted or excluded, and a weight cannot be negative"
+_UNMARKED_EXAMPLE = "more: and less: take no weight and no mark of negation"
 _ANYTHING = "a description, a picture, a filter or a group in parentheses"
 
 
@@ -104,6 +120,7 @@ def _conjunction(parts: list[Node]) -> Node:
 def _sequence(reader: _Reader) -> Node:
     words: list[Token] = []
     terms: list[Term] = []
+    examples: list[Term] = []
     others: list[Node] = []
     while (token := reader.peek()).kind not in _SEQUENCE_ENDS:
         if token.kind in _WORDS:
@@ -116,16 +133,23 @@ def _sequence(reader: _Reader) -> Node:
             others.extend(exclusions)
         elif _is_picture(token):
             terms.append(_picture(reader.take(), weight=1.0))
+        elif _is_example(token):
+            examples.append(Example(token.text, reader.take().field == "more"))
         else:
             others.append(_part(reader))
     description = divide(words)
     if description.kept:
         terms.insert(0, _text(description.kept))
-    blend: list[Node] = [Blend(tuple(terms))] if terms else []
-    parts = blend + _exclusions(reader, description) + others
+    described = [_described([*terms, *examples])] if terms or examples else []
+    parts = described + _exclusions(reader, description) + others
     if not parts:
         raise _unexpected(token, _missing_before(reader), _ANYTHING)
     return _conjunction(parts)
+
+
+def _described(terms: Sequence[Term]) -> Node:
+    arranged = as_arranged(terms[0]) if len(terms) == 1 and isinstance(terms[0], Text) else None
+    return arranged or Blend(tuple(terms))
 
 
 def _missing_before(reader: _Reader) -> str:
@@ -182,10 +206,11 @@ def _weighted(reader: _Reader) -> tuple[Term, list[Node]]:
         return _text([reader.take()], weight), []
     if _is_picture(following):
         return _picture(reader.take(), weight=weight), []
+    _refuse_example(following)
     raise _unexpected(
         following,
         f"The weight {token.text}: needs a term",
-        "words, a quote, image: or like: directly after the weight",
+        "words, a quote, image:, like: or concept: directly after the weight",
     )
 
 
@@ -201,12 +226,29 @@ def _weighted_words(reader: _Reader, weight: float) -> tuple[Term, list[Node]]:
 
 
 def _is_picture(token: Token) -> bool:
-    return token.kind == "field" and token.field in ("image", "like")
+    return token.kind == "field" and token.field in ("image", "like", "concept")
+
+
+def _is_example(token: Token) -> bool:
+    return token.kind == "field" and token.field in ("more", "less")
+
+
+def _refuse_example(token: Token) -> None:
+    """Raise QueryError for an example where it cannot stand."""
+    if _is_example(token):
+        instead = "more" if token.field == "less" else "less"
+        raise _unexpected(
+            token,
+            _UNMARKED_EXAMPLE,
+            f"{token.field}:ID on its own, or for the opposite {instead}:ID",
+        )
 
 
 def _picture(token: Token, *, weight: float) -> Term:
     if token.field == "image":
         return Picture(token.text, weight)
+    if token.field == "concept":
+        return Learned(token.text, weight)
     # Few queries have fields, and a search should start fast: those that have read them here.
     from visionquery.query.values import read_like
 
@@ -293,6 +335,7 @@ def _excluded_part(reader: _Reader) -> Node:
         raise _unexpected(token, _WEIGHT_OF_NOTHING, "what to exclude, without a weight")
     if _is_picture(token):
         return Not(Blend((_picture(reader.take(), weight=1.0),)))
+    _refuse_example(token)
     # The parentheses of -( are not one more level: a query and its canonical text nest alike.
     return Not(_group(reader) if token.kind == "open" else _filter(reader))
 

@@ -6,14 +6,16 @@ be run anywhere its vectors' model is known by `fingerprint`, without grammar or
 
 from dataclasses import dataclass
 
-from visionquery.query.ast import Filter
+from visionquery.query.ast import Filter, Relation
 from visionquery.types import Calibration, Matrix
 
 __all__ = [
     "AllOf",
     "AnyOf",
+    "Arrangement",
     "Expression",
     "FilterRef",
+    "Named",
     "Negation",
     "Null",
     "Plan",
@@ -33,17 +35,35 @@ class Null:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """The texts of a description: it, then the things it names, then these in the wrong colours.
+
+    `texts` 1..`things` are the things, `right` and `wrong` the numbers of each thing and of the
+    same in another's colour. `is_list` tells that the description is no more than its things.
+    """
+
+    texts: tuple[str, ...]
+    things: int
+    right: tuple[int, ...]
+    wrong: tuple[int, ...]
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """What a vector of a plan stands for.
 
     `text` is its part of the query, as query text. `is_text` tells that it was made of words
     alone. `phrases` are the units to look for among the words of files, each as alternatives
-    ("dogs", "dog") in the form of `store.words.words_of`.
+    ("dogs", "dog") in the form of `store.words.words_of`. Of a description that is judged with the
+    things it names, `named` are these, and `rows` the vectors of a plan for each of their texts.
     """
 
     text: str
     is_text: bool
     phrases: tuple[tuple[str, ...], ...] = ()
+    named: Named | None = None
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,20 @@ class ProbeRef:
     index: int
     beside: tuple[tuple[int, float], ...] = ()
     several: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """What an image gets for `whole`, all the words, and for where it shows `things`.
+
+    Of the relation "count", which says that there are `count`, the things are what competes: the
+    same things in other numbers.
+    """
+
+    whole: ProbeRef
+    things: tuple[ProbeRef, ...]
+    relation: Relation
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +122,7 @@ class AnyOf:
     parts: tuple["Expression", ...]
 
 
-Expression = ProbeRef | FilterRef | Negation | AllOf | AnyOf
+Expression = ProbeRef | Arrangement | FilterRef | Negation | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ Kind = Literal[
     "word", "quote", "weight", "field", "minus", "not", "and", "or", "open", "close", "end"
 ]
 
-FIELDS: Final = ("image", "like", *get_args(Field))
+FIELDS: Final = ("image", "like", "more", "less", "concept", *get_args(Field))
 OPERATORS: Final[dict[str, Kind]] = {"AND": "and", "OR": "or", "NOT": "not"}
 
 # Names of files may hold bytes that are not text; everything else must be text.

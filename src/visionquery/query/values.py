@@ -42,9 +42,11 @@ _ROUNDED = 1e-6
 def read_like(value: str, *, weight: float, position: int) -> Like:
     """Return the image, or the part of one, that `like:value` names.
 
-    `position` is the 0-based character where it stands. Raises QueryError for a part without an
-    image, for what is not four numbers and for a part that is empty or not inside of its picture.
+    `position` is the 0-based character where it stands. A comma at the end belongs to the sentence.
+    Raises QueryError for a part without an image, for what is not four numbers and for a part that
+    is empty or not inside of its picture.
     """
+    value = value.rstrip(",;") or value
     image_id, has_part, part = value.partition("@")
     if not has_part:
         return Like(image_id, weight)

@@ -5,10 +5,13 @@ from typing import Final
 from visionquery.errors import QueryError
 from visionquery.query.ast import (
     And,
+    Arranged,
     Blend,
     Box,
     Contains,
+    Example,
     Filter,
+    Learned,
     Like,
     Near,
     Node,
@@ -40,6 +43,8 @@ def unparse(node: Node) -> str:
     match node:
         case Blend():
             return _blend_text(node)
+        case Arranged(text):
+            return _words_text(text)
         case Filter():
             return f"{node.field}:{_value_text(node.test)}"
         case Not():
@@ -63,7 +68,7 @@ def _conjunction_text(node: And) -> str:
         f"({unparse(part)})" if isinstance(part, And | Or) else unparse(part) for part in node.parts
     ]
     # Terms that stand in one sequence make one vector, so a second blend needs its AND.
-    one_sequence = not any(isinstance(part, Blend) for part in node.parts[1:])
+    one_sequence = not any(isinstance(part, Blend | Arranged) for part in node.parts[1:])
     return (" " if one_sequence else " AND ").join(texts)
 
 
@@ -73,7 +78,7 @@ def _negation_text(node: Not) -> str:
             return f"-{text}" if _is_one_word(text) else f"NOT {text}"
         case Blend(terms=(Text(text, 1.0, quotes),)) if quotes in ((), ((0, len(text)),)):
             return f"-{_quote(text)}"
-        case Blend(terms=(Picture() | Like() as term,)) if term.weight == 1:
+        case Blend(terms=(Picture() | Like() | Learned() as term,)) if term.weight == 1:
             return f"-{_term_text(term)}"
         case Filter():
             return f"-{unparse(node.part)}"
@@ -91,14 +96,18 @@ def _is_one_word(text: str) -> bool:
 def _blend_text(node: Blend) -> str:
     first, *others = node.terms
     # Words without a weight are read as the first term, so behind another they need theirs.
-    bare = first.weight == 1
+    bare = _weight(first) == 1
     texts = [_term_text(first) if bare else _weighted_text(first)]
     for term in others:
         is_words = isinstance(term, Text)
         texts.append(
-            _term_text(term) if term.weight == 1 and not is_words else _weighted_text(term)
+            _term_text(term) if _weight(term) == 1 and not is_words else _weighted_text(term)
         )
     return " ".join(texts)
+
+
+def _weight(term: Term) -> float:
+    return 1.0 if isinstance(term, Example) else term.weight
 
 
 def _weighted_text(term: Term) -> str:
@@ -106,7 +115,7 @@ def _weighted_text(term: Term) -> str:
     # A weight takes a run of words or one quote, and a colon before a digit makes no weight.
     if isinstance(term, Text) and (term.quotes or term.text[:1] in _DIGITS):
         written = _quote(term.text)
-    return f"{_number(term.weight)}:{written}"
+    return f"{_number(_weight(term))}:{written}"
 
 
 def _number(value: float) -> str:
@@ -124,6 +133,10 @@ def _term_text(term: Term) -> str:
             return f"image:{_value(path)}"
         case Like(image_id, _, box):
             return f"like:{_value(image_id + _box_text(box))}"
+        case Learned(name):
+            return f"concept:{_value(name)}"
+        case Example(image_id, wanted):
+            return f"{'more' if wanted else 'less'}:{_value(image_id)}"
 
 
 def _box_text(box: Box | None) -> str:
@@ -189,8 +202,9 @@ def _outline(node: Node, indent: str) -> list[str]:
         case Blend(terms=(term,)):
             return [indent + _term_line(term)]
         case Blend(terms):
-            lines = [f"{deeper}{term.weight:g} × {_term_line(term)}" for term in terms]
-            return [f"{indent}one vector of", *lines]
+            return [f"{indent}one vector of", *(deeper + _weighted_line(term) for term in terms)]
+        case Arranged():
+            return [indent + _arranged_line(node)]
         case Filter():
             return [f"{indent}{_FACTS.get(node.field, node.field)} {_test_words(node)}"]
         case Not(part):
@@ -198,6 +212,24 @@ def _outline(node: Node, indent: str) -> list[str]:
         case And(parts) | Or(parts):
             title = "all of" if isinstance(node, And) else "any of"
             return [indent + title, *(line for part in parts for line in _outline(part, deeper))]
+
+
+def _arranged_line(node: Arranged) -> str:
+    subject, *others = (_shown(thing.text) for thing in node.things)
+    match node.relation:
+        case "count":
+            return f"{node.count} {subject}"
+        case "left" | "right":
+            return f"{subject} on the {node.relation}"
+        case "top" | "bottom":
+            return f"{subject} at the {node.relation}"
+        case _:
+            return " ".join([subject, node.relation, *others])
+
+
+def _weighted_line(term: Term) -> str:
+    line = _term_line(term)
+    return line if isinstance(term, Example) else f"{term.weight:g} × {line}"
 
 
 def _term_line(term: Term) -> str:
@@ -216,6 +248,10 @@ def _term_line(term: Term) -> str:
             return f"picture {_printable(path)}"
         case Like(image_id, _, box):
             return f"{_box_words(box)}image {_printable(image_id)}"
+        case Learned(name):
+            return f"concept {_printable(name)}"
+        case Example(image_id, wanted):
+            return f"{'more' if wanted else 'less'} like image {_printable(image_id)}"
 
 
 def _box_words(box: Box | None) -> str:

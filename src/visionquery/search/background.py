@@ -28,7 +28,9 @@ __all__ = [
     "BANK_NOTE",
     "SAMPLE_SIZE",
     "Background",
+    "background_of",
     "biases_of",
+    "captions",
     "compacted_notes",
     "copied_notes",
     "encode_bank",
@@ -116,8 +118,14 @@ def measure_background(store: Store, bank: Matrix, *, measured_rows: int) -> Bac
         rows = store.sample(SAMPLE_SIZE).tolist()
         images = store.vectors(rows)
         count = store.image_count()
-    if not rows:
-        return None
+    return background_of(bank, images, count, measured_rows=measured_rows) if rows else None
+
+
+def background_of(
+    bank: Matrix, images: Matrix, count: int, *, measured_rows: int = 0
+) -> Background:
+    """Return the background of a library of `count` images, of which these, (n, embed_dim), are an
+    even sample, by the bank's vectors (b, embed_dim)."""
     biases = biases_of(images, bank)
     cosines = bank @ images.T
     rest = cosines - biases
@@ -140,16 +148,16 @@ def encode_bank(store: Store, encoder: Encoder) -> Matrix:
     and model. Call it inside `store.writing()`."""
     text = store.note(BANK_NOTE)
     note: dict[str, Any] = json.loads(text) if text else {}
-    captions = _captions()
+    texts = captions()
     fingerprint = encoder.identity.fingerprint
     if (note.get("version"), note.get("model")) != (_VERSION, fingerprint):
-        bank = encoder.encode_texts(captions).astype("<f2")
+        bank = encoder.encode_texts(texts).astype("<f2")
         encoded = base64.b64encode(bank.tobytes()).decode("ascii")
         note = {"version": _VERSION, "model": fingerprint, "vectors": encoded}
         store.set_note(BANK_NOTE, json.dumps(note))
     # Read back even when just written: biases must not depend on the run that measured them.
     stored = np.frombuffer(base64.b64decode(note["vectors"]), dtype="<f2")
-    return stored.reshape(len(captions), -1).astype(np.float32)
+    return stored.reshape(len(texts), -1).astype(np.float32)
 
 
 def keep_background(store: Store, background: Background) -> None:
@@ -205,7 +213,8 @@ def kept_background(store: Store) -> Background | None:
     )
 
 
-def _captions() -> list[str]:
+def captions() -> list[str]:
+    """Return the captions of the bank."""
     path = Path(__file__).with_name("background.txt")
     return path.read_text(encoding="utf-8").splitlines()
 

@@ -59,7 +59,7 @@ class Look:
 
     def moved(self, places: NDArray[np.intp], by: float) -> Judged:
         """Judge images at places (m,), rising, by estimates moved in their favour."""
-        towards = np.float32(by) * directions(self.known.plan.expression)
+        towards = np.float32(by) * directions(self.known.plan)
         return judged(self.known, self.named(places), self.about.cosines[:, places] + towards)
 
     def places_held(self, held: Held) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 
 from visionquery.query.ast import And, Node
 from visionquery.query.plan import Plan
+from visionquery.search.arrangement import RegionScores
 from visionquery.search.bounds import Look, best_of, relevant_of
 from visionquery.search.calibrate import best_count
 from visionquery.search.evidence import Known, held_by
-from visionquery.search.judging import Judged, enough, has_bounds, judged, needed, probes_asked
+from visionquery.search.judging import (
+    Judged,
+    asks_where,
+    enough,
+    has_bounds,
+    judged,
+    needed,
+    probes_asked,
+)
 from visionquery.search.phrases import Held, share_held_among
 from visionquery.search.regions import Lifted, lifted
 from visionquery.search.scales import best_of_all, best_of_few, measured, sampled
@@ -85,7 +94,7 @@ def find(
     `every` judges every image, for a look at those far from the best.
     """
     alive = store.alive()
-    parts = _parts(plan, store)
+    parts, regions = _with_parts(plan, store)
     if parts is not None:
         about = Estimates(parts.cosines)
     elif every or not plan.probes or not has_bounds(plan.expression):
@@ -101,7 +110,7 @@ def find(
         # The best of several views of each image is the best of so many more.
         scales = [replace(scale, images=round(images * parts.views)) for scale in scales]
     masks = [store.matching(test) for test in plan.filters]
-    known = Known(plan, scales, held_by(plan, store), masks, lifted=parts)
+    known = Known(plan, scales, held_by(plan, store), masks, lifted=parts, regions=regions)
     if about.error:
         look = Look(known, store, about, meant(store, narrowed(where, plan)))
         relevant = relevant_of(look, least=least, most_judged=_MOST_JUDGED)
@@ -112,15 +121,18 @@ def find(
     return _found(judged(known, rows, cosines), least=least, images=images, exact=True)
 
 
-def _parts(plan: Plan, store: Store) -> Lifted | None:
-    """Return what the parts of images add to what is asked for; None where no image has any."""
+def _with_parts(plan: Plan, store: Store) -> tuple[Lifted | None, RegionScores | None]:
+    """Return what the parts of images add to what is asked for, and these parts where it is asked
+    where things are; None where no image has any."""
     regions = store.regions() if plan.probes else None
     if regions is None:
-        return None
-    asked = np.zeros(len(plan.probes), dtype=np.bool_)
-    asked[list(probes_asked(plan.expression))] = True
-    whole = store.scores(plan.vectors)
-    return lifted(whole, regions, plan.vectors, plan.probes, asked=asked)
+        return None, None
+    scores = regions.scores(plan.vectors)
+    asked = probes_asked(plan.expression)
+    parts = lifted(store.scores(plan.vectors), regions, scores, plan.probes, asked=asked)
+    if not asks_where(plan.expression):
+        return parts, None
+    return parts, RegionScores(regions.owners, regions.boxes, scores)
 
 
 def find_likely(

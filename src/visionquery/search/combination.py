@@ -2,11 +2,19 @@
 
 import numpy as np
 
-from visionquery.query.plan import AllOf, AnyOf, Expression, FilterRef, Negation, ProbeRef
+from visionquery.query.plan import (
+    AllOf,
+    AnyOf,
+    Arrangement,
+    Expression,
+    FilterRef,
+    Negation,
+    ProbeRef,
+)
 from visionquery.search.calibrate import LogOdds, all_of
 from visionquery.search.evidence import Evidence, Mask
 
-__all__ = ["combined", "holds", "leaves"]
+__all__ = ["arrangements", "combined", "holds", "leaves"]
 
 
 def _has_probe(expression: Expression) -> bool:
@@ -17,14 +25,30 @@ def leaves(
     expression: Expression, *, negated: bool = False
 ) -> list[tuple[ProbeRef | FilterRef, bool]]:
     """Return the probes and filters of an expression in order, each with whether it stands below
-    an odd number of negations."""
+    an odd number of negations. Of an arrangement it is the probe of all its words."""
     match expression:
         case ProbeRef() | FilterRef():
             return [(expression, negated)]
+        case Arrangement(whole):
+            return [(whole, negated)]
         case Negation(part):
             return leaves(part, negated=not negated)
         case AllOf(parts) | AnyOf(parts):
             return [leaf for part in parts for leaf in leaves(part, negated=negated)]
+
+
+def arrangements(expression: Expression, *, negated: bool = False) -> list[Arrangement]:
+    """Return the arrangements of an expression that count: where an odd number of negations stands
+    above one, it is all its words that are excluded."""
+    match expression:
+        case Arrangement():
+            return [] if negated else [expression]
+        case Negation(part):
+            return arrangements(part, negated=not negated)
+        case AllOf(parts) | AnyOf(parts):
+            return [each for part in parts for each in arrangements(part, negated=negated)]
+        case _:
+            return []
 
 
 def holds(expression: Expression, masks: list[Mask]) -> Mask:
@@ -40,7 +64,7 @@ def holds(expression: Expression, masks: list[Mask]) -> Mask:
         case AnyOf(parts):
             either: Mask = np.logical_or.reduce([holds(part, masks) for part in parts])
             return either
-        case ProbeRef():
+        case ProbeRef() | Arrangement():
             raise AssertionError("a probe has no truth, only odds")
 
 
@@ -59,6 +83,10 @@ def combined(
             if negated:
                 return evidence.suspicion(expression, drops=drops)
             return evidence.odds(expression.index)
+        case Arrangement(whole):
+            if negated:
+                return combined(whole, evidence, drops=drops, negated=True)
+            return evidence.odds(whole.index) + evidence.placed(expression, drops=drops)
         case Negation(part):
             return -combined(part, evidence, drops=drops, negated=not negated)
         case AllOf(parts):

@@ -5,6 +5,7 @@ where the confidence rounds to 1. Equal images are ordered by id, never by row.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,6 @@ from numpy.typing import NDArray
 from visionquery.errors import InputError, ModelMismatchError
 from visionquery.query.ast import Box
 from visionquery.query.plan import Plan
-from visionquery.search.arranging import (
-    PLAIN,
-    Arrangement,
-    Placed,
-    Stretch,
-    arranged,
-    images_for,
-)
 from visionquery.search.calibrate import confidence, log_odds_of
 from visionquery.search.candidates import (
     Found,
@@ -29,7 +22,14 @@ from visionquery.search.candidates import (
     look_at,
     narrowed,
 )
-from visionquery.search.judging import Judged, judged, mean_cosine, probes_asked, ranked
+from visionquery.search.judging import (
+    Judged,
+    judged,
+    mean_cosine,
+    placings,
+    probes_asked,
+    ranked,
+)
 from visionquery.search.result import (
     DEFAULT_MIN_CONFIDENCE,
     Explanation,
@@ -38,9 +38,20 @@ from visionquery.search.result import (
     Part,
     Sort,
 )
+from visionquery.search.variety import (
+    PLAIN,
+    Placed,
+    Stretch,
+    Variety,
+    arranged,
+    images_for,
+)
 from visionquery.store.base import Order, Store
 from visionquery.store.derived import order_of
 from visionquery.store.questions import EVERYWHERE, Where
+
+if TYPE_CHECKING:
+    from visionquery.search.second_look import Second
 
 __all__ = ["execute", "explain"]
 
@@ -60,7 +71,8 @@ def execute(
     places: Sequence[str] = (),
     parts: bool = False,
     exact: bool | None = None,
-    arrangement: Arrangement = PLAIN,
+    variety: Variety = PLAIN,
+    second: "Second | None" = None,
 ) -> Page:
     """Return the images candidates offset + 1 to offset + limit.
 
@@ -68,32 +80,52 @@ def execute(
     relevant. None is relevance, and for a plan of filters alone, which gives every match, by date.
     Of an image that lies in several folders, a path in `places` counts there. `parts` explains
     every hit. `exact` says whether every image is compared, None that it is in all but libraries
-    too large for their store. `arrangement` folds what is alike, so that limit and offset count
-    groups, and spreads what comes first. Raises ModelMismatchError for a plan made with another
-    model, InputError for a limit, offset or confidence without meaning.
+    too large for their store. `variety` folds what is alike, so that limit and offset count
+    groups, and spreads what comes first. `second` is a model that judges the best once more. Raises
+    ModelMismatchError for a plan made with another model, InputError for a limit, offset or
+    confidence without meaning.
     """
     _check(plan, store, limit=limit, offset=offset, min_confidence=min_confidence)
     by = None if sort == "relevance" else sort
     with store.reading():
         if plan.probes:
             least = log_odds_of(min_confidence)
-            compares = find if compares_all(store, exact) else find_likely
-            count = images_for(arrangement, offset + limit)
-            found = compares(plan, store, where, count=count, least=least)
+            count = images_for(variety, offset + limit)
+            found = _found(plan, store, where, count, least, exact=exact, second=second)
             stretch = _best_first(store, found, least=least)
             if by is not None and len(found.relevant):
                 stretch = _sorted(store, found, by=by, places=places)
             total, is_exact = len(found.relevant), found.exact
         else:
-            first = (offset, limit) if arrangement.is_plain else (0, arrangement.looked_at)
+            first = (offset, limit) if variety.is_plain else (0, variety.looked_at)
             stretch, total = _listed(plan, store, where, by or "date", first, places=places)
             is_exact = True
         hits, folded_away = arranged(
-            store, stretch, lambda *page: _hits(store, *page, parts=parts), arrangement,
+            store, stretch, lambda *page: _hits(store, *page, parts=parts), variety,
             total=total, limit=limit, offset=offset,
         )  # fmt: skip
     relevant = min(max(total - folded_away - offset, 0), len(hits))
     return Page(tuple(hits[:relevant]), tuple(hits[relevant:]), total, is_exact, folded_away)
+
+
+def _found(
+    plan: Plan,
+    store: Store,
+    where: Where,
+    count: int,
+    least: float,
+    *,
+    exact: bool | None,
+    second: "Second | None",
+) -> Found:
+    compares = find if compares_all(store, exact) else find_likely
+    if second is None:
+        return compares(plan, store, where, count=count, least=least)
+    # Few ask for this, and a search should start fast.
+    from visionquery.search.second_look import refined
+
+    found = compares(plan, store, where, count=count + second.candidates, least=least)
+    return refined(found, second, store, least=least)
 
 
 def explain(
@@ -268,7 +300,7 @@ def _hits(
         rows = [record.row for _, record in page]
         explained = parts_of(shown.evidence, store, places=places, rows=rows)
     certainty = confidence(shown.odds[places])
-    scores = _scores(shown)
+    scores, placed = _scores(shown), placings(shown, places)
     return [
         Hit(
             rank=first_rank + i,
@@ -283,6 +315,7 @@ def _hits(
             parts=explained[i],
             fragments=record.fragments,
             box=_box(shown, record.row),
+            placed=placed[i],
         )
         for i, (place, record) in enumerate(page)
     ]

@@ -11,14 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.ast import And, Filter, Node, Not, Or
-from visionquery.query.plan import AllOf, AnyOf, Expression, FilterRef, Negation, Plan, ProbeRef
+from visionquery.query.plan import (
+    AllOf,
+    AnyOf,
+    Arrangement,
+    Expression,
+    FilterRef,
+    Negation,
+    Plan,
+    ProbeRef,
+)
+from visionquery.search.arrangement import WEAK
 from visionquery.search.calibrate import LogOdds
-from visionquery.search.combination import combined, leaves
+from visionquery.search.combination import arrangements, combined, leaves
 from visionquery.search.evidence import Evidence, Known
+from visionquery.search.result import Placing
 
 __all__ = [
     "ABOVE_ALL",
     "Judged",
+    "asks_where",
     "directions",
     "enough",
     "has_bounds",
@@ -26,6 +38,7 @@ __all__ = [
     "mean_cosine",
     "needed",
     "needs_a_probe",
+    "placings",
     "probes_asked",
     "ranked",
 ]
@@ -39,7 +52,7 @@ class Judged:
     """Images judged by their cosines: rows (n,), rising, log-odds (n,), which are -inf where a
     filter leaves one out, and mean cosines (n,) of what is asked for, None where nothing is.
     `order`, (n,), is what images are ranked by: the log-odds, but for exclusions, which weigh more
-    in it."""
+    in it, and for where things are, which also counts in favour of an image there."""
 
     evidence: Evidence
     odds: LogOdds
@@ -56,9 +69,15 @@ def judged(known: Known, rows: NDArray[np.intp], cosines: NDArray[np.float32]) -
     """Judge images of rows (n,), rising, by their cosines (p, n)."""
     plan, evidence = known.plan, Evidence(known, rows, cosines)
     odds = order = combined(plan.expression, evidence, drops=True)
-    if any(negated and isinstance(leaf, ProbeRef) for leaf, negated in leaves(plan.expression)):
+    if _has_own_order(known):
         order = combined(plan.expression, evidence, drops=False)
     return Judged(evidence, odds, order, mean_cosine(plan, cosines))
+
+
+def _has_own_order(known: Known) -> bool:
+    found = leaves(known.plan.expression)
+    is_excluding = any(negated and isinstance(leaf, ProbeRef) for leaf, negated in found)
+    return is_excluding or known.regions is not None
 
 
 def ranked(judged: Judged, least: float) -> LogOdds:
@@ -80,7 +99,35 @@ def probes_asked(expression: Expression, *, negated: bool = False) -> set[int]:
             # What explains an exclusion away counts for the image, as if it were asked for.
             if is_negated != negated:
                 found.update(index for index, _ in leaf.beside)
+    if negated:
+        found.update(rival.index for each in _counts(expression) for rival in each.things)
     return found
+
+
+def asks_where(expression: Expression) -> bool:
+    """Return whether an expression asks where things are."""
+    return any(each.relation != "count" for each in arrangements(expression))
+
+
+def placings(judged: Judged, places: Sequence[int]) -> list[Placing | None]:
+    """Return, for some of the judged images, whether things lie where a plan says; None each where
+    it says nothing of that."""
+    asked = arrangements(judged.evidence.known.plan.expression)
+    wanted = [each for each in asked if each.relation != "count"]
+    if not wanted or not places:
+        return [None] * len(places)
+    leanings = [judged.evidence.leaning(each)[list(places)] for each in wanted]
+    return [_placing(float(least)) for least in np.minimum.reduce(leanings)]
+
+
+def _placing(leaning: float) -> Placing:
+    if abs(leaning) < WEAK:
+        return "unsure"
+    return "as asked" if leaning > 0 else "otherwise"
+
+
+def _counts(expression: Expression) -> list[Arrangement]:
+    return [each for each in arrangements(expression) if each.relation == "count"]
 
 
 def has_bounds(expression: Expression) -> bool:
@@ -88,19 +135,18 @@ def has_bounds(expression: Expression) -> bool:
     return not probes_asked(expression) & probes_asked(expression, negated=True)
 
 
-def directions(expression: Expression) -> NDArray[np.float32]:
-    """Return for each probe, (p, 1), 1 where an expression rises with its cosine, -1 where it
-    falls."""
-    rising, falling = (probes_asked(expression, negated=negated) for negated in (False, True))
-    signs = np.ones((max(rising | falling, default=-1) + 1, 1), dtype=np.float32)
-    signs[list(falling)] = -1
+def directions(plan: Plan) -> NDArray[np.float32]:
+    """Return for each probe, (p, 1), -1 where the expression of a plan falls with its cosine, 1
+    where it rises or does not depend on it."""
+    signs = np.ones((len(plan.probes), 1), dtype=np.float32)
+    signs[list(probes_asked(plan.expression, negated=True))] = -1
     return signs
 
 
 def needs_a_probe(expression: Expression) -> bool:
     """Return whether no image is in an answer but for the cosine of something asked for."""
     match expression:
-        case ProbeRef():
+        case ProbeRef() | Arrangement():
             return True
         case AllOf(parts):
             return any(needs_a_probe(part) for part in parts)
@@ -120,7 +166,7 @@ def _needed(expression: Expression, filters: Sequence[Filter]) -> Node | None:
     match expression:
         case FilterRef(index):
             return filters[index]
-        case ProbeRef():
+        case ProbeRef() | Arrangement():
             return None
         case Negation(part):
             if any(isinstance(leaf, ProbeRef) for leaf, _ in leaves(part)):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionquery.query.ast import Text
+from visionquery.query.english import PLURALS
 from visionquery.store.rows import distinct
 from visionquery.store.words import words_of
 
@@ -63,13 +64,7 @@ _EMPTY: Final = frozenset(
 )
 """Words that say nothing of what a picture shows."""
 
-_PLURALS: Final = (
-    ("man", "men"), ("woman", "women"), ("child", "children"), ("person", "people"),
-    ("foot", "feet"), ("tooth", "teeth"), ("goose", "geese"), ("mouse", "mice"),
-    ("leaf", "leaves"), ("knife", "knives"), ("wolf", "wolves"), ("shelf", "shelves"),
-    ("potato", "potatoes"), ("tomato", "tomatoes"), ("hero", "heroes"),
-)  # fmt: skip
-_IRREGULAR: Final = dict(_PLURALS) | {plural: word for word, plural in _PLURALS}
+_OTHER_NUMBER: Final = PLURALS | {word: plural for plural, word in PLURALS.items()}
 
 _COMMON: Final = 0.5
 """A unit that this share of the library holds, the name of the one indexed folder say, tells
@@ -93,8 +88,8 @@ def _units(text: Text) -> list[tuple[str, ...]]:
 
 def _forms(word: str) -> tuple[str, ...]:
     """Return an English noun in both numbers, as it stands first; other words as they are."""
-    if word in _IRREGULAR:
-        return (word, _IRREGULAR[word])
+    if word in _OTHER_NUMBER:
+        return (word, _OTHER_NUMBER[word])
     if not re.fullmatch("[a-z]{3,}", word):
         return (word,)
     if word.endswith("ies"):

@@ -1,9 +1,5 @@
-"""Tree to plan: encode what is described, look up what is named, keep the logic as an expression.
-
-A blend of one term is exactly that term's vector. In a blend of words and pictures, each vector is
-first taken from the middle of its modality (texts and pictures of one model lie in different
-regions), so that a weight means the same for both; where all are of one kind there is no need.
-"""
+"""Tree to plan: number what is described and what is filtered, have the vectors made (`blending`),
+and keep the logic as an expression."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +8,26 @@ import numpy as np
 
 from visionquery.errors import InputError
 from visionquery.models.encoder import Encoder
-from visionquery.query.ast import And, Blend, Filter, Like, Node, Not, Or, Picture, Term, Text
+from visionquery.query.arrangement import other_counts
+from visionquery.query.ast import (
+    And,
+    Arranged,
+    Blend,
+    Example,
+    Filter,
+    Learned,
+    Like,
+    Node,
+    Not,
+    Or,
+    Picture,
+    Text,
+    terms_of,
+)
 from visionquery.query.plan import (
     AllOf,
     AnyOf,
+    Arrangement,
     Expression,
     FilterRef,
     Negation,
@@ -25,11 +37,14 @@ from visionquery.query.plan import (
 )
 from visionquery.query.wording import unparse
 from visionquery.search.background import Background
+from visionquery.search.blending import Images, learnt, term_vectors
 from visionquery.search.calibrate import DEFAULT_CALIBRATION
+from visionquery.search.judging import probes_asked
 from visionquery.search.kinds import with_kinds
+from visionquery.search.parts import named_in
 from visionquery.search.phrases import phrases_of
-from visionquery.store.base import Store
-from visionquery.types import Decoded, Matrix, Vector
+from visionquery.store.base import Reader
+from visionquery.types import Decoded, Matrix
 
 __all__ = ["plan"]
 
@@ -46,14 +61,19 @@ class _Numbering:
     blends: dict[Blend, int]
     filters: dict[Filter, int]
 
+    def probe(self, blend: Blend) -> ProbeRef:
+        """Return the probe of a blend, a new one where it has none yet."""
+        return ProbeRef(self.blends.setdefault(blend, len(self.blends)))
+
 
 def plan(
     node: Node,
     *,
     encoder: Encoder,
-    store: Store,
+    store: Reader,
     background: Background | None,
     read_picture: Callable[[Picture | Like], Decoded],
+    images: Images | None = None,
 ) -> Plan:
     """Return the numeric form of a query.
 
@@ -61,20 +81,28 @@ def plan(
     is not run when the query has neither. `read_picture` gives the pixels of picture files and of
     parts of stored images, whose full ids it is told; a whole stored image has its vector. Without
     a background, texts are calibrated by their own scores and nothing is centred. Raises
-    InputError for a `like:` that names no image or several and for a blend whose terms cancel out;
-    passes on what `read_picture` raises.
+    InputError for a `like:`, `more:` or `less:` that names no image or several, a concept that is
+    not known or of another model, and a blend whose terms cancel out or that only `less:` makes;
+    passes on what `read_picture` raises. `images` have the vectors of stored images where the
+    encoder is not that of the store; nothing that was taught holds for it then.
     """
+    if images is not None:
+        _check_untaught(node)
     numbering = _Numbering(blends={}, filters={})
     expression = _expression(with_kinds(node), numbering)
+    has_parts = images is None and store.regions() is not None
+    named = _named_things(numbering, expression) if has_parts else {}
     blends = list(numbering.blends)
-    vectors = _term_vectors(blends, encoder=encoder, store=store, read_picture=read_picture)
-    probes = [_blended(blend, vectors, background) for blend in blends]
+    vectors = term_vectors(
+        blends, encoder=encoder, store=store, images=images or store, read_picture=read_picture
+    )
+    probes = [learnt(blend, vectors, background, store) for blend in blends]
     empty = np.empty((0, encoder.identity.embed_dim), dtype=np.float32)
     stacked = np.stack(probes) if probes else empty
     likeness = _likeness(blends, stacked, background)
     return Plan(
         vectors=stacked,
-        probes=tuple(_probe(blend) for blend in blends),
+        probes=tuple(named.get(blend) or _probe(blend) for blend in blends),
         filters=tuple(numbering.filters),
         expression=_annotated(expression, likeness),
         null=None if background is None else background.null,
@@ -83,10 +111,24 @@ def plan(
     )
 
 
+def _check_untaught(node: Node) -> None:
+    """Raise InputError where a query holds what was taught with another model."""
+    if any(isinstance(term, Example | Learned) for term in terms_of(node)):
+        raise InputError(
+            "A second model knows nothing of what examples taught the library's own: leave out "
+            "--rerank, or the terms more:, less: and concept:."
+        )
+
+
 def _expression(node: Node, numbering: _Numbering) -> Expression:
     match node:
         case Blend():
-            return ProbeRef(numbering.blends.setdefault(node, len(numbering.blends)))
+            return numbering.probe(node)
+        case Arranged():
+            things = other_counts(node) if node.relation == "count" else node.things
+            whole = numbering.probe(Blend((node.text,)))
+            found = tuple(numbering.probe(Blend((thing,))) for thing in things)
+            return Arrangement(whole, found, node.relation, node.count)
         case Filter():
             return FilterRef(numbering.filters.setdefault(node, len(numbering.filters)))
         case Not(part):
@@ -98,13 +140,27 @@ def _expression(node: Node, numbering: _Numbering) -> Expression:
             return AnyOf(tuple(_expression(part, numbering) for part in parts))
 
 
+def _named_things(numbering: _Numbering, expression: Expression) -> dict[Blend, Probe]:
+    """Return the probes of descriptions that are asked for and name several things, and number the
+    vectors that these need."""
+    asked, found = probes_asked(expression), {}
+    for blend, number in list(numbering.blends.items()):
+        match blend.terms:
+            case (Text(text, _, ()),) if number in asked and (named := named_in(text)).things:
+                others = (numbering.probe(Blend((Text(each),))) for each in named.texts[1:])
+                rows = (number, *(ref.index for ref in others))
+                found[blend] = replace(_probe(blend), named=named, rows=rows)
+    return found
+
+
 def _said_together(parts: Sequence[Node]) -> list[Blend]:
     """Return the descriptions of a conjunction as one sentence, forwards and backwards: a picture
     of a dog on a beach matches "a dog and a beach" better than either. Each part still counts on
     its own, so that one which is not there is missed."""
+    said = [Blend((part.text,)) if isinstance(part, Arranged) else part for part in parts]
     texts = [
         part.terms[0]
-        for part in parts
+        for part in said
         if isinstance(part, Blend) and len(part.terms) == 1 and isinstance(part.terms[0], Text)
     ]
     if not 1 < len(texts) <= _MOST_TOGETHER:
@@ -123,7 +179,9 @@ def _sentence(texts: Sequence[Text]) -> Text:
 
 def _probe(blend: Blend) -> Probe:
     texts = [term for term in blend.terms if isinstance(term, Text)]
-    return Probe(unparse(blend), len(texts) == len(blend.terms), phrases_of(texts))
+    # Words that examples teach stay near what they were: their curve shows more of what is right.
+    asked = [term for term in blend.terms if not isinstance(term, Example)]
+    return Probe(unparse(blend), 0 < len(texts) == len(asked), phrases_of(texts))
 
 
 def _likeness(blends: list[Blend], vectors: Matrix, background: Background | None) -> Matrix:
@@ -148,12 +206,13 @@ def _annotated(
 ) -> Expression:
     """Tell each excluded probe what is `asked` for in its conjunction, of how many it is one."""
     match expression:
-        case ProbeRef(index) if negated:
+        case ProbeRef(index) | Arrangement(ProbeRef(index)) if negated:
             return ProbeRef(index, _beside(index, asked, likeness), several)
         case Negation(part):
             return Negation(_annotated(part, likeness, asked=asked, negated=not negated))
         case AllOf(parts):
-            beside = [part.index for part in parts if isinstance(part, ProbeRef)]
+            wholes = [part.whole if isinstance(part, Arrangement) else part for part in parts]
+            beside = [part.index for part in wholes if isinstance(part, ProbeRef)]
             return AllOf(
                 tuple(
                     _annotated(
@@ -186,89 +245,3 @@ def _beside(
     alike = [(index, float(likeness[excluded, index])) for index in asked]
     best = max(alike, key=lambda one: one[1], default=None)
     return () if best is None or best[1] <= 0 else (best,)
-
-
-def _term_vectors(
-    blends: list[Blend],
-    *,
-    encoder: Encoder,
-    store: Store,
-    read_picture: Callable[[Picture | Like], Decoded],
-) -> dict[Term, Vector]:
-    keys = dict.fromkeys(_key(term) for blend in blends for term in blend.terms)
-    texts = [key for key in keys if isinstance(key, Text)]
-    seen: list[Picture | Like] = []
-    vectors: dict[Term, Vector] = {}
-    for key in keys:
-        match key:
-            case Like(image_id, _, None):
-                vectors[key] = _stored(image_id, store)
-            case Like() | Picture():
-                seen.append(key)
-    if seen:
-        prepared = np.stack([encoder.prepare(read_picture(_named(key, store))) for key in seen])
-        vectors.update(zip(seen, encoder.encode_images(prepared), strict=True))
-    if texts:
-        encoded = encoder.encode_texts([key.text for key in texts])
-        vectors.update(zip(texts, encoded, strict=True))
-    return vectors
-
-
-def _key(term: Term) -> Term:
-    """Return what makes two terms the same vector: weight and quotes do not."""
-    return Text(term.text) if isinstance(term, Text) else replace(term, weight=1.0)
-
-
-def _stored(image_id: str, store: Store) -> Vector:
-    with store.reading():
-        vector: Vector = store.vectors([_row(image_id, store)])[0]
-    return vector
-
-
-def _named(term: Picture | Like, store: Store) -> Picture | Like:
-    """Return a term with the full id of its image."""
-    if isinstance(term, Picture):
-        return term
-    with store.reading():
-        (record,) = store.records([_row(term.image_id, store)])
-    return replace(term, image_id=record.image_id)
-
-
-def _row(image_id: str, store: Store) -> int:
-    rows = store.find(image_id)
-    if len(rows) != 1:
-        problem = "is the beginning of several ids; give more of it" if rows else "is not here"
-        raise InputError(
-            f"like:{image_id} {problem}. The ids of images stand in the results with --json."
-        )
-    return rows[0]
-
-
-def _blended(blend: Blend, vectors: dict[Term, Vector], background: Background | None) -> Vector:
-    if len(blend.terms) == 1:
-        return vectors[_key(blend.terms[0])]
-    is_mixed = len({isinstance(term, Text) for term in blend.terms}) > 1
-    middle = background if is_mixed else None
-    weighted = [
-        np.float32(term.weight) * _centred(vectors[_key(term)], term, middle)
-        for term in blend.terms
-    ]
-    return _unit(np.sum(weighted, axis=0))
-
-
-def _centred(vector: Vector, term: Term, background: Background | None) -> Vector:
-    if background is None:
-        return vector
-    mean = background.text_mean if isinstance(term, Text) else background.image_mean
-    return _unit(vector - mean)
-
-
-def _unit(vector: Vector) -> Vector:
-    length = np.linalg.norm(vector)
-    if length < _LEAST_LENGTH:
-        raise InputError(
-            "The parts of the query cancel each other out and leave nothing to look for; "
-            "change a weight, or join them with AND."
-        )
-    unit: Vector = (vector / length).astype(np.float32)
-    return unit

@@ -4,10 +4,11 @@ A part that shows one thing is nearer to its name than a picture that shows many
 several parts is near everything. So the best part of an image is compared with the best parts of
 all images, the whole with all wholes, each in spreads from its usual value; the larger counts, told
 as a cosine, so that whatever judges these need not know of regions. A few words name
-a thing, which may be small; many describe all of a picture, and no part of it alone.
+a thing, which may be small; many describe all of a picture, and no part of it alone. A description
+that names several things is judged with these (`parts`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from visionquery.query.ast import Box
 from visionquery.query.plan import Probe
+from visionquery.search.parts import best_views, in_parts, usual_of
 from visionquery.store.regions import Regions
-from visionquery.types import Matrix
 
 __all__ = ["Lifted", "lifted"]
 
@@ -57,19 +58,19 @@ class Lifted:
 def lifted(
     whole: Cosines,
     regions: Regions,
-    vectors: Matrix,
+    scores: Cosines,
     probes: Sequence[Probe],
     *,
-    asked: NDArray[np.bool_],
+    asked: Collection[int],
 ) -> Lifted:
-    """Return what counts of images with cosines `whole` (p, n) for probes, whose vectors are
-    (p, embed_dim), where those `asked` for, (p,), may be met by a part of an image."""
-    scores = regions.scores(vectors[asked]) - _BIAS * regions.biases
+    """Return what counts of images with cosines `whole` (p, n) for probes, whose cosines with the
+    regions are `scores` (p, m), where those `asked` for may be met by a part of an image."""
     found = np.full(whole.shape, -1, dtype=np.intp)
     cosines = whole.copy()
     starts = np.flatnonzero(np.diff(regions.owners, prepend=-1))
     owners, counts = regions.owners[starts], np.diff(starts, append=len(regions.owners))
-    for place, parts in zip(np.flatnonzero(asked).tolist(), scores, strict=True):
+    for place in sorted(asked):
+        parts = scores[place] - _BIAS * regions.biases
         usual, spread = _scale(whole[place])
         as_whole = (whole[place, owners] - usual) / spread
         many = int(len(probes[place].phrases) > _FEW_WORDS)
@@ -78,8 +79,18 @@ def lifted(
         in_mean = _in_spreads(np.add.reduceat(parts, starts) / counts)
         judged = np.maximum(as_whole, as_part) + _OF_MEAN[many] * in_mean
         cosines[place, owners] = usual + spread * judged
+        if probes[place].named is not None:
+            cosines[place] = _with_things(whole, regions, scores, probes[place])
         found[place, owners] = np.where(as_part > as_whole, _first(parts, best, counts), -1)
     return Lifted(whole, cosines, found, regions.boxes, 1 + float(counts.mean()))
+
+
+def _with_things(whole: Cosines, regions: Regions, scores: Cosines, probe: Probe) -> Cosines:
+    """Return what counts of images, (n,), for a description that names several things."""
+    rows, named = list(probe.rows), probe.named
+    assert named is not None, "a description without things is judged by its best part"
+    best = best_views(whole[rows], scores[rows], regions.owners)
+    return in_parts(whole[rows[0]], best, named, usual_of(whole[rows[0]], best, named))
 
 
 def _first(parts: Cosines, best: Cosines, counts: NDArray[np.intp]) -> NDArray[np.intp]:

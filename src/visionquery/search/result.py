@@ -13,6 +13,7 @@ __all__ = [
     "Hit",
     "Page",
     "Part",
+    "Placing",
     "Response",
     "Sort",
     "path_within",
@@ -25,6 +26,10 @@ things gets an answer there, on held-out photographs."""
 
 Sort = Literal["relevance", "date", "path"]
 """Order of an answer: best first; newest first, undated last; by path."""
+
+
+Placing = Literal["as asked", "otherwise", "unsure"]
+"""Whether things lie where a query says; unsure where too little of an image tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Hit:
     `fragments` says, of those paths whose file holds several images, which one it is. `box` is the
     part of the image that what is asked for was found in, None where the whole says more. `folded`
     are the ids of images that are much the same and stand behind this one, where that was asked
-    for.
+    for. `placed` tells whether things lie where the query says, None where it says nothing of that.
     """
 
     rank: int
@@ -74,6 +79,7 @@ class Hit:
     fragments: Mapping[str, str] = field(default_factory=dict, hash=False)
     box: Box | None = None
     folded: tuple[str, ...] = ()
+    placed: Placing | None = None
 
     @property
     def fragment(self) -> str:
@@ -101,7 +107,9 @@ class Response:
 
     `model` names the model that compared, `exact` tells that no image was skipped to save time,
     `seconds` is the time from text to answer. `hits`, `closest`, `total` and `folded_away` are
-    those of `Page`; `min_confidence` is where relevance ended.
+    those of `Page`; `min_confidence` is where relevance ended. `reranked_by` names the model that
+    looked at the best once more, None where none did; `not_reranked` is how many of these it could
+    not look at, since their files are gone or have changed.
     """
 
     query: str
@@ -113,6 +121,8 @@ class Response:
     total: int
     min_confidence: float
     folded_away: int = 0
+    reranked_by: str | None = None
+    not_reranked: int = 0
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

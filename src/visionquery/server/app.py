@@ -33,6 +33,8 @@ __all__ = ["create_app"]
 _DESCRIPTION = (
     "Search a library of pictures by what they show. Every error is a problem document (RFC 9457)."
 )
+_LOOKS_AT_ONCE = 2
+"""One for who is waiting, beside one that was begun for a query that nobody asks any more."""
 
 
 def create_app(library: Library, settings: ServerSettings | None = None) -> FastAPI:
@@ -84,6 +86,7 @@ def _context(library: Library, settings: ServerSettings) -> Context:
         rates=Rates(settings.limit_per_minute),
         searchers=Workers("search", threads=cores, max_waiting=most, renew=library.renew),
         painters=Workers("paint", threads=cores, max_waiting=most, renew=library.renew),
+        lookers=Workers("look", threads=_LOOKS_AT_ONCE, max_waiting=most, renew=library.renew),
         thumbnails=ThumbnailCache(
             settings.thumbnails or thumbnail_folder(), settings.thumbnails_max_bytes
         ),

@@ -25,7 +25,7 @@ _UPLOAD_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class Context:
     """A library and all that serves it. `searchers` answer queries, `painters` read picture files,
-    so that a screen of thumbnails does not hold up a search."""
+    so that a screen of thumbnails does not hold up a search, and `lookers` look again."""
 
     library: Library
     settings: ServerSettings
@@ -33,6 +33,7 @@ class Context:
     rates: Rates
     searchers: Workers
     painters: Workers
+    lookers: Workers
     thumbnails: ThumbnailCache
     jobs: Jobs
     metrics: Metrics
@@ -51,6 +52,7 @@ class Context:
         self.jobs.close()
         self.searchers.close()
         self.painters.close()
+        self.lookers.close()
 
 
 async def _context(request: Request) -> Context:

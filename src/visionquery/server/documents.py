@@ -53,9 +53,10 @@ def rendered(document: Mapping[str, object]) -> str:
 
 
 def answer_document(
-    response: Response, node: Node | None, next_cursor: str | None
+    response: Response, node: Node | None, next_cursor: str | None, *, has_second: bool = False
 ) -> dict[str, object]:
-    """Return the answer to a query; `node` is its tree, None for everything there is."""
+    """Return the answer to a query; `node` is its tree, None for everything there is, and
+    `has_second` says whether a second model is there to look again."""
     return {
         "query": response.query,
         "canonical": unparse(node) if node else "",
@@ -66,6 +67,9 @@ def answer_document(
         "min_confidence": response.min_confidence,
         "total": response.total,
         "folded_away": response.folded_away,
+        "reranked_by": response.reranked_by,
+        "not_reranked": response.not_reranked,
+        "second_look": has_second and response.reranked_by is None and _is_compared(response),
         "results": [_hit(hit) for hit in response.hits],
         "closest": [_hit(hit) for hit in response.closest],
         "next_cursor": next_cursor,
@@ -141,6 +145,10 @@ def job_document(job: Job) -> dict[str, object]:
         "report": report and asdict(report),
         "problem": job.problem,
     }
+
+
+def _is_compared(response: Response) -> bool:
+    return any(hit.score is not None for hit in (*response.hits, *response.closest))
 
 
 def _hit(hit: Hit) -> dict[str, object]:

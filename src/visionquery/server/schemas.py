@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from visionquery.search.result import Sort
+from visionquery.search.result import Placing, Sort
 
 __all__ = [
     "MAX_QUERY",
@@ -94,6 +94,10 @@ class SearchRequest(PageRequest):
         False, description="Give different images first; for no order but best first."
     )
     explain: bool = Field(False, description="Give every hit its parts.")
+    rerank: bool = Field(
+        False, description="Have the server's second model look at the best once more."
+    )
+    candidates: int = Field(100, ge=24, le=200, description="How many of the best it looks at.")
 
 
 _BOX = Field(
@@ -135,6 +139,9 @@ class HitShape(_Shape):
     height: int = Field(examples=[3024])
     taken_at: str | None = Field(description="ISO 8601.", examples=["2024-07-14T18:22:05"])
     box: tuple[float, float, float, float] | None = _BOX
+    placed: Placing | None = Field(
+        description="Whether things lie where the query says; null where it says nothing of that."
+    )
     parts: list[PartShape] = Field(description="Filled when `explain` was asked for.")
     folded: list[str] = Field(
         description="Ids of relevant images that are much the same and stand behind this one, best "
@@ -146,10 +153,12 @@ class QueryPartShape(_Shape):
     """A part of a query at its top: the parts of an AND, or the whole."""
 
     text: str = Field(examples=["date:2024"])
-    kind: Literal["description", "picture", "filter", "group"]
+    kind: Literal["description", "picture", "example", "filter", "group"]
     field: str | None = Field(description="The field of a filter.", examples=["date"])
     excluded: bool
-    image_ids: list[str] = Field(description="Images that `like:` terms of the part name.")
+    image_ids: list[str] = Field(
+        description="Images that `like:`, `more:` and `less:` terms of the part name."
+    )
     without: str = Field(description="The query without this part.", examples=["a dog"])
 
 
@@ -169,6 +178,9 @@ class Answer(_Shape):
         "less.",
         examples=[0],
     )
+    reranked_by: str | None = Field(description="The model that looked again; null for none.")
+    not_reranked: int = Field(description="How many of the best it could not look at.")
+    second_look: bool = Field(description="Whether `rerank` would refine this answer.")
     results: list[HitShape]
     closest: list[HitShape] = Field(description="What came near, but is below `min_confidence`.")
     next_cursor: str | None = Field(description="For the next page; null at the end.")

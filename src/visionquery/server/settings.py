@@ -30,7 +30,8 @@ class ServerSettings:
     `max_upload_bytes`, `max_upload_pixels`, `upload_seconds`: the largest and slowest picture
     taken as a query. `thumbnails`: the folder that keeps them, None for the platform's cache, and
     `thumbnails_max_bytes` its size. `threads` search at a time, 0 for one per core;
-    `max_waiting` requests wait for them.
+    `max_waiting` requests wait for them. `rerank`: the model, a name or a folder, that looks at
+    answers once more where a caller wants that; None lets none.
 
     Raises SettingsError for settings that are unsafe or have no meaning.
     """
@@ -48,6 +49,7 @@ class ServerSettings:
     thumbnails_max_bytes: int = 2 * 2**30
     threads: int = 0
     max_waiting: int = 256
+    rerank: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
+from visionquery.query.ast import And, Arranged, Blend, Filter, Node, Not, Or
 from visionquery.store.base import Estimates, Order, Reader, Span
 from visionquery.store.questions import Candidates, Question, Where
 from visionquery.store.rows import distinct
@@ -114,7 +114,7 @@ def _fitting(store: Reader, test: Node) -> Mask:
         case Or(parts):
             either: Mask = np.logical_or.reduce([_fitting(store, part) for part in parts])
             return either
-        case Blend():
+        case Blend() | Arranged():
             raise AssertionError("a description has no truth, only odds")
 
 

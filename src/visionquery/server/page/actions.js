@@ -43,6 +43,23 @@ export class Actions {
     if (await this.#add(`-like:${id}`)) toast('Left out what looks like it', { action: undo });
   }
 
+  /** @param {string} id search on, for more of what a picture shows */
+  async teachMore(id) {
+    await this.#teach(`more:${id}`, 'Learnt from it');
+  }
+
+  /** @param {string} id search on, for less of what a picture shows */
+  async teachLess(id) {
+    await this.#teach(`less:${id}`, 'Learnt that it is not meant');
+  }
+
+  /** @param {string} example @param {string} says */
+  async #teach(example, says) {
+    const { q: before } = this.state.view;
+    const undo = { label: 'Undo', act: () => this.state.go({ q: before }) };
+    if (await this.#add(example)) toast(says, { action: undo });
+  }
+
   /** @param {number} latitude @param {number} longitude */
   async near(latitude, longitude) {
     await this.#add(`near:${latitude.toFixed(4)},${longitude.toFixed(4)},5km`, ['near']);

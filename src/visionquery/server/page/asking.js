@@ -13,6 +13,7 @@ import { usesUpload } from './state.js';
  * @property {View} view
  * @property {boolean} isTyping whether somebody is in the middle of a word
  * @property {boolean} isRefresh whether the same was asked before and the library has changed
+ * @property {boolean} [isRefined] whether a second model has looked at what was answered before
  *
  * @typedef {object} Listener
  * @property {() => void} onAsk
@@ -24,6 +25,8 @@ import { usesUpload } from './state.js';
 
 const TYPING_MS = 120;
 const LONGEST_WAIT = 30;
+/** A second look is too much for every letter. */
+const RESTING_MS = 600;
 
 export class Asking {
   #timer = 0;
@@ -89,8 +92,30 @@ export class Asking {
       performance.mark('visionquery-answer');
       this.listener.onAnswer(new Results(answer, fetchPage), asked);
       afterPaint(() => performance.mark('visionquery-first-results'));
+      if (answer.second_look) void this.#refine(asked, signal);
     } catch (error) {
       if (!isAbort(error) && !signal.aborted) this.#fail(error, asked);
+    }
+  }
+
+  /**
+   * Have a second model look at the best, while the first answer is there already: where it cannot,
+   * that answer stays, and nobody is told.
+   *
+   * @param {Asked} asked
+   * @param {AbortSignal} signal
+   */
+  async #refine(asked, signal) {
+    try {
+      await new Promise((resolve) => setTimeout(resolve, asked.isTyping ? RESTING_MS : 0));
+      if (signal.aborted) return;
+      const fetchPage = await this.#pages(asked.view, { rerank: true });
+      if (!fetchPage || signal.aborted) return;
+      const answer = await fetchPage(0, signal);
+      if (signal.aborted || !answer.reranked_by) return;
+      this.listener.onAnswer(new Results(answer, fetchPage), { ...asked, isRefined: true });
+    } catch (error) {
+      if (!isAbort(error) && !(error instanceof ApiError)) throw error;
     }
   }
 
@@ -113,15 +138,17 @@ export class Asking {
    * kept any more.
    *
    * @param {View} view
+   * @param {{rerank?: true}} [how] whether a second model looks at the best
    * @returns {Promise<((offset: number, signal: AbortSignal) => Promise<Answer>)|undefined>}
    */
-  async #pages({ q, sort, fold, upload }) {
+  async #pages({ q, sort, fold, upload }, { rerank } = {}) {
     const body = usesUpload(q) ? await this.uploads.get(upload) : undefined;
     if (usesUpload(q) && !body) return undefined;
     const method = body ? 'POST' : 'GET';
     return (offset, signal) => {
       const spread = sort === 'spread' || undefined;
-      const params = { q: q.trim(), limit: BLOCK, offset, sort: (!spread && sort) || undefined, spread, fold };
+      const order = (!spread && sort) || undefined;
+      const params = { q: q.trim(), limit: BLOCK, offset, sort: order, spread, fold, rerank };
       return call('/search', { method, params, body, signal });
     };
   }

@@ -52,7 +52,8 @@ export function drawChips(parts, { onRemove, upload }) {
 /** @param {QueryPart} part @param {(without: string) => void} onRemove @param {() => Promise<Blob|undefined>} upload */
 function chip(part, onRemove, upload) {
   const says = wording(part);
-  const spoken = `${part.excluded ? 'Without ' : ''}${says.name ? `${says.name} ` : ''}${says.text}`;
+  const isLeftOut = part.excluded && part.kind !== 'example'; // An example says itself that it is not meant.
+  const spoken = `${isLeftOut ? 'Without ' : ''}${says.name ? `${says.name} ` : ''}${says.text}`;
   return h(
     'li',
     {
@@ -65,7 +66,7 @@ function chip(part, onRemove, upload) {
     h(
       'span',
       { class: 'chip-text' },
-      part.excluded && h('span', { class: 'chip-name' }, 'not '),
+      isLeftOut && h('span', { class: 'chip-name' }, 'not '),
       says.name && h('span', { class: 'chip-name' }, `${says.name} `),
       says.text,
     ),
@@ -94,6 +95,7 @@ function wording({ text, kind, field }) {
     if (field === 'near') return { name: NAMES.near, text: value.replaceAll(',', ', ') };
     return { name: NAMES[field] ?? field, text: value.replace('..', ' – ') };
   }
+  if (kind === 'example') return { name: '', text: text.startsWith('less:') ? 'less like this' : 'more like this' };
   if (kind !== 'picture') return { name: '', text };
   const words = text
     .replace(/\b(?:like|image):\S+/g, ' ')

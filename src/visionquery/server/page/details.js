@@ -50,6 +50,16 @@ export class Details {
           title: 'Not this (n)',
           'data-testid': 'not-this',
         }),
+        button('More of this', () => void actions.teachMore(this.id), {
+          symbol: 'plus',
+          title: 'The search learns from it, as from an example of what is meant (m)',
+          'data-testid': 'teach-more',
+        }),
+        button('Less of this', () => void actions.teachLess(this.id), {
+          symbol: 'minus',
+          title: 'The search learns from it, as from an example of what is not meant (u)',
+          'data-testid': 'teach-less',
+        }),
       ),
       this.#why,
       this.#facts,
@@ -238,7 +248,9 @@ export class Details {
 
 /** @param {Part} part @returns {HTMLElement} */
 function bar({ text, kind, excluded, confidence, words }) {
-  const says = text.replace(/like:([0-9a-f]{6})[0-9a-f]*/g, 'the picture $1…');
+  const says = text
+    .replace(/(more|less):([0-9a-f]{6})[0-9a-f]*/g, '$1 like the picture $2…')
+    .replace(/like:([0-9a-f]{6})[0-9a-f]*/g, 'the picture $1…');
   const isFilter = kind === 'filter';
   const holds = confidence >= 0.5;
   const value = isFilter ? (holds ? 'yes' : 'no') : percent(confidence);

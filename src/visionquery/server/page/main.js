@@ -62,13 +62,13 @@ const asking = new Asking(state, uploads, {
       topBar.classList.add('is-waiting');
     }, WAITING_MS);
   },
-  onAnswer(results, { view, isRefresh }) {
+  onAnswer(results, { view, isRefresh, isRefined }) {
     settled();
     grid.setStale(false);
     box.hideProblem();
     summary.show(results.answer, view, library.status);
     drawParts(results.answer.query_parts);
-    grid.show(results, { keepPlace: isRefresh });
+    grid.show(results, { keepPlace: isRefresh || isRefined });
     beyond.textContent = grid.beyond;
     viewer.onAnswer();
   },

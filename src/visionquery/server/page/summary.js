@@ -53,6 +53,7 @@ export class Summary {
       dot(),
       answer.model,
       answer.folded_away > 0 && [dot(), `${number(answer.folded_away)} folded away`],
+      answer.reranked_by && [dot(), h('span', { 'data-testid': 'refined' }, `refined by ${answer.reranked_by}`)],
       isBrowsing && !view.sort && [dot(), 'newest first'],
       !answer.exact && [
         dot(),

@@ -27,7 +27,7 @@
  *
  * @typedef {object} QueryPart
  * @property {string} text
- * @property {'description'|'picture'|'filter'|'group'} kind
+ * @property {'description'|'picture'|'example'|'filter'|'group'} kind
  * @property {string|null} field
  * @property {boolean} excluded
  * @property {string[]} image_ids
@@ -43,6 +43,8 @@
  * @property {number|null} min_confidence
  * @property {number} total
  * @property {number} folded_away how many of them stand behind others
+ * @property {string|null} reranked_by the model that looked once more, null where none did
+ * @property {boolean} second_look whether a second model would refine this answer
  * @property {Hit[]} results
  * @property {Hit[]} closest
  * @property {string|null} next_cursor

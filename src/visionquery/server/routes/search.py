@@ -72,12 +72,17 @@ async def read_query(
 async def _answer(
     request: Request, context: Context, asked: SearchRequest, picture: bytes | None
 ) -> Response:
+    model = context.settings.rerank
+    if asked.rerank and model is None:
+        raise InputError("This server looks once; start it with: visionquery serve --rerank MODEL")
+
     def work() -> Response:
         started = time.perf_counter()
         node = query_tree(asked.q, has_upload=picture is not None)
+        looks = (asked.rerank, asked.candidates) if asked.rerank else ()
         same = (
             asked.q, asked.sort, asked.min_confidence, asked.exact, asked.within, asked.fold,
-            asked.spread,
+            asked.spread, *looks,
         )  # fmt: skip
         offset = page_offset(asked, *same)
         check_within(context, asked.within)
@@ -95,11 +100,15 @@ async def _answer(
             spread=asked.spread,
             pictures=uploaded(picture),
             limits=context.upload_limits,
+            rerank=model if asked.rerank else None,
+            candidates=asked.candidates,
         )
-        context.metrics.searches.observe(time.perf_counter() - started)
-        return respond(answer_document(response, node, next_cursor(response, offset, *same)))
+        if not asked.rerank:
+            context.metrics.searches.observe(time.perf_counter() - started)
+        cursor = next_cursor(response, offset, *same)
+        return respond(answer_document(response, node, cursor, has_second=model is not None))
 
-    return await context.searchers.run(request, work)
+    return await (context.lookers if asked.rerank else context.searchers).run(request, work)
 
 
 def page_offset(asked: PageRequest, *same: object) -> int:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from visionquery.query.ast import And, Blend, Filter, Near, Node, Not, Or
+from visionquery.query.ast import And, Arranged, Blend, Filter, Near, Node, Not, Or
 from visionquery.store.base import Scope
 from visionquery.store.earth import RADIUS_KM, box_around
 from visionquery.store.entries import is_image_id
@@ -112,7 +112,7 @@ def _fitting(test: Node) -> Condition:
             return _joined(" AND ", [_fitting(part) for part in parts], EVERY)
         case Or(parts):
             return either(_fitting(part) for part in parts)
-        case Blend():
+        case Blend() | Arranged():
             raise AssertionError("a description has no truth, only odds")
 
 

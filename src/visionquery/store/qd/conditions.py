@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
+from visionquery.query.ast import And, Arranged, Blend, Filter, Node, Not, Or
 from visionquery.store.base import Root, Scope
 from visionquery.store.earth import box_around
 from visionquery.store.filters import circle, date_bounds, orientations, patterns, size_bounds
@@ -115,7 +115,7 @@ class Known:
                 return every([self.of_tree(part, certain=certain) for part in parts])
             case Or(parts):
                 return any_of([self.of_tree(part, certain=certain) for part in parts])
-            case Blend():
+            case Blend() | Arranged():
                 raise AssertionError("a description has no truth, only odds")
 
     def of_filter(self, wanted: Filter, *, certain: bool = False) -> Condition:

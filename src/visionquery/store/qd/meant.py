@@ -4,7 +4,7 @@ as a test of what an image carries, which alone is exact.
 
 from collections.abc import Callable, Sequence
 
-from visionquery.query.ast import And, Blend, Filter, Node, Not, Or
+from visionquery.query.ast import And, Arranged, Blend, Filter, Node, Not, Or
 from visionquery.store.base import Root, Scope
 from visionquery.store.qd.conditions import Condition, Known, every, no, one_of
 from visionquery.store.qd.images import FACTS, PLACES, TEXT, Image, places_of, record_of
@@ -75,7 +75,7 @@ def _tree_test(node: Node, roots: Sequence[Root]) -> tuple[Test, set[str]]:
             if isinstance(node, And):
                 return lambda image: all(test(image) for test, _ in tests), fields
             return lambda image: any(test(image) for test, _ in tests), fields
-        case Blend():
+        case Blend() | Arranged():
             raise AssertionError("a description has no truth, only odds")
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visionquery.search.arranging import FOLDED, SPREAD, Arrangement
 from visionquery.search.result import Page
+from visionquery.search.variety import FOLDED, SPREAD, Variety
 from visionquery.store.local import create_local
 from visionquery.store.memory import MemoryStore
 
-FOLD, SPREAD_OUT = Arrangement(fold=True), Arrangement(spread=True)
-BOTH = Arrangement(fold=True, spread=True)
+FOLD, SPREAD_OUT = Variety(fold=True), Variety(spread=True)
+BOTH = Variety(fold=True, spread=True)
 TIME = "2024-05-01T10:00:{:02}"
 
 
@@ -37,18 +37,18 @@ def ids(page: Page) -> list[str]:
     return [image for hit in page.hits for image in (hit.image_id, *hit.folded)]
 
 
-@pytest.mark.parametrize("arrangement", [FOLD, SPREAD_OUT, BOTH], ids=str)
+@pytest.mark.parametrize("variety", [FOLD, SPREAD_OUT, BOTH], ids=str)
 @pytest.mark.parametrize("query", ["dog", "dog -car", "dog width:>1", "width:>1", "dog OR car"])
-def test_pages_go_on_where_others_end(world, some, arrangement, query) -> None:
+def test_pages_go_on_where_others_end(world, some, variety, query) -> None:
     plain = world.search(query, some, limit=100)
-    whole = world.search(query, some, limit=100, arrangement=arrangement)
+    whole = world.search(query, some, limit=100, variety=variety)
     assert sorted(ids(whole)) == sorted(hit.image_id for hit in plain.hits)
     assert whole.total == plain.total
     assert whole.folded_away == plain.total - len(whole.hits)
-    assert bool(whole.folded_away) is arrangement.fold
+    assert bool(whole.folded_away) is variety.fold
     assert [hit.image_id for hit in whole.closest] == [hit.image_id for hit in plain.closest]
     pages = [
-        world.search(query, some, limit=3, offset=at, arrangement=arrangement)
+        world.search(query, some, limit=3, offset=at, variety=variety)
         for at in range(0, 90, 3)
     ]
     assert [hit for page in pages for hit in page.hits] == list(whole.hits)
@@ -62,7 +62,7 @@ def test_pages_go_on_where_others_end(world, some, arrangement, query) -> None:
 @pytest.mark.parametrize("query", ["dog", "width:>1"])
 def test_a_sorted_answer_is_folded_in_its_order(world, some, sort, query) -> None:
     plain = world.search(query, some, limit=100, sort=sort)
-    whole = world.search(query, some, limit=100, sort=sort, arrangement=FOLD)
+    whole = world.search(query, some, limit=100, sort=sort, variety=FOLD)
     order = {hit.image_id: hit.rank for hit in plain.hits}
     leaders = [order[hit.image_id] for hit in whole.hits]
     assert leaders == sorted(leaders)
@@ -72,14 +72,14 @@ def test_a_sorted_answer_is_folded_in_its_order(world, some, sort, query) -> Non
         == sorted([order[hit.image_id], *map(order.__getitem__, hit.folded)])
         for hit in whole.hits
     )
-    second = world.search(query, some, limit=2, offset=2, sort=sort, arrangement=FOLD)
+    second = world.search(query, some, limit=2, offset=2, sort=sort, variety=FOLD)
     assert second.hits == whole.hits[2:4]
 
 
 def test_equal_images_fold_behind_the_one_with_the_least_id(world) -> None:
     images = [world.image(f"{i:02}", dog=1.0) for i in range(5)]
     for store in (world.store(*images), world.store(*reversed(images))):
-        page = world.search("dog", store, min_confidence=0.0, arrangement=FOLD)
+        page = world.search("dog", store, min_confidence=0.0, variety=FOLD)
         assert [(hit.image_id, hit.folded) for hit in page.hits] == [
             ("00", ("01", "02", "03", "04"))
         ]
@@ -88,8 +88,8 @@ def test_equal_images_fold_behind_the_one_with_the_least_id(world) -> None:
 
 def test_what_is_not_relevant_is_neither_folded_nor_spread(world) -> None:
     store = world.store(*(world.image(f"{i:02}", car=1.0) for i in range(5)))
-    for arrangement in (FOLD, SPREAD_OUT, BOTH):
-        page = world.search("dog", store, limit=3, arrangement=arrangement)
+    for variety in (FOLD, SPREAD_OUT, BOTH):
+        page = world.search("dog", store, limit=3, variety=variety)
         assert (page.hits, page.total, page.folded_away) == ((), 0, 0)
         assert [hit.image_id for hit in page.closest] == ["00", "01", "02"]
         assert not any(hit.folded for hit in page.closest)
@@ -97,7 +97,7 @@ def test_what_is_not_relevant_is_neither_folded_nor_spread(world) -> None:
 
 def test_spreading_keeps_the_best_first_and_hits_as_they_are(world, some) -> None:
     plain = world.search("dog", some, limit=100)
-    shown = world.search("dog", some, limit=100, arrangement=SPREAD_OUT)
+    shown = world.search("dog", some, limit=100, variety=SPREAD_OUT)
     assert shown.hits[0] == plain.hits[0]
     assert [hit.image_id for hit in shown.hits] != [hit.image_id for hit in plain.hits]
     known = {hit.image_id: hit for hit in plain.hits}
@@ -114,7 +114,7 @@ def test_what_lies_past_the_first_thousand_comes_unfolded(world, tmp_path: Path)
     images = [world.image(f"{i:06}", dog=1.0, car=float(c)) for i, c in enumerate(parts)]
     store = create_local(tmp_path / "library", world.identity)
     world.fill(store, images)
-    wanted = {"min_confidence": 0.0, "arrangement": FOLD}
+    wanted = {"min_confidence": 0.0, "variety": FOLD}
     page = world.search("dog", store, limit=2000, **wanted)
     store_ids = ids(page)
     assert sorted(store_ids) == sorted(image.image_id for image in images)
@@ -135,7 +135,7 @@ def test_what_lies_past_the_first_thousand_comes_unfolded(world, tmp_path: Path)
 
 
 def test_pages_of_likely_images_go_on_too(world, some) -> None:
-    wanted = {"exact": False, "arrangement": FOLD}
+    wanted = {"exact": False, "variety": FOLD}
     whole = world.search("dog", some, limit=60, **wanted)
     pages = [world.search("dog", some, limit=4, offset=at, **wanted) for at in range(0, 60, 4)]
     assert [hit for page in pages for hit in page.hits] == list(whole.hits)

@@ -21,9 +21,9 @@ __all__ = [
     "FOLDED",
     "PLAIN",
     "SPREAD",
-    "Arrangement",
     "Placed",
     "Stretch",
+    "Variety",
     "arranged",
     "images_for",
 ]
@@ -46,7 +46,7 @@ MakeHits = Callable[[Judged, Sequence[Placed], int], list[Hit]]
 
 
 @dataclass(frozen=True, slots=True)
-class Arrangement:
+class Variety:
     """Whether alike images are folded into one, and whether what comes first is spread."""
 
     fold: bool = False
@@ -63,13 +63,13 @@ class Arrangement:
         return FOLDED if self.fold else SPREAD if self.spread else 0
 
 
-PLAIN: Final = Arrangement()
+PLAIN: Final = Variety()
 
 
-def images_for(arrangement: Arrangement, last: int) -> int:
+def images_for(variety: Variety, last: int) -> int:
     """Return how many images, best first, are needed for pages up to the hit `last`: the same
     number for many pages, so that these are made of the same candidates."""
-    looked_at = arrangement.looked_at
+    looked_at = variety.looked_at
     return last if not looked_at else looked_at * (1 + -(-last // looked_at))
 
 
@@ -77,7 +77,7 @@ def arranged(
     store: Store,
     stretch: Stretch,
     make_hits: MakeHits,
-    arrangement: Arrangement,
+    variety: Variety,
     *,
     total: int,
     limit: int,
@@ -86,10 +86,10 @@ def arranged(
     """Return a page of an order of images, the first `total` of which are relevant, and how many
     of these stand behind others; inside `store.reading()`."""
     groups, shown, head = list[NDArray[np.intp]](), None, list[Placed]()
-    if total and not arrangement.is_plain:
-        shown, found = stretch(0, min(total, arrangement.looked_at))
+    if total and not variety.is_plain:
+        shown, found = stretch(0, min(total, variety.looked_at))
         head = list(found)
-        groups = _groups(store, shown, head, arrangement)
+        groups = _groups(store, shown, head, variety)
     page = groups[offset : offset + limit]
     hits: list[Hit] = []
     if shown is not None and page:
@@ -105,14 +105,14 @@ def arranged(
 
 
 def _groups(
-    store: Store, shown: Judged, head: Sequence[Placed], arrangement: Arrangement
+    store: Store, shown: Judged, head: Sequence[Placed], variety: Variety
 ) -> list[NDArray[np.intp]]:
     """Return groups of the images of a stretch, as places in it, in the order they are shown."""
     vectors = store.vectors([record.row for _, record in head])
     groups = [np.array([place]) for place in range(len(head))]
-    if arrangement.fold:
+    if variety.fold:
         groups = folded(vectors, moments_of([record.facts.taken_at for _, record in head]))
-    if not arrangement.spread:
+    if not variety.spread:
         return groups
     first = groups[:SPREAD]
     leaders = [int(group[0]) for group in first]
