@@ -111,6 +111,12 @@ def open_viewer(page: Page, name: str = "meadow.jpg") -> dict:
     return hit
 
 
+def enlarge(page: Page) -> None:
+    """Enlarge the open picture by its key, which a busy browser takes a moment to act on."""
+    page.keyboard.press("z")
+    expect(page.locator(".viewer-stage")).to_have_class(re.compile("is-zoomed"))
+
+
 # -- in the grid ---------------------------------------------------------------------------
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", CAT)
@@ -170,7 +176,7 @@ def test_the_open_picture_shows_the_place_also_enlarged(page: Page) -> None:
     expect_at(rect(box), covered(rect(frame), hit))
     label = rect(page.get_by_test_id("found-label"))
     before = rect(frame)["width"]
-    page.keyboard.press("z")
+    enlarge(page)
     assert rect(frame)["width"] > 2 * before
     expect_at(rect(box), covered(rect(frame), hit))
     enlarged = rect(page.get_by_test_id("found-label"))
@@ -209,7 +215,7 @@ def test_the_place_is_searched_and_left_by_keys(page: Page) -> None:
 
 def test_moving_an_enlarged_picture_is_no_click(page: Page) -> None:
     open_viewer(page)
-    page.keyboard.press("z")
+    enlarge(page)
     middle = rect(page.locator(".viewer-stage"))
     page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
     page.mouse.down()
