@@ -75,9 +75,9 @@ def tile_of(page: Page, hit: dict) -> Locator:
 
 
 def rect(locator: Locator) -> FloatRect:
-    """Where an element is on the screen."""
-    found = locator.bounding_box()
-    assert found is not None
+    """Where an element is on the screen now, also where that was not painted yet."""
+    expect(locator).to_be_visible()
+    found: FloatRect = locator.evaluate("element => element.getBoundingClientRect().toJSON()")
     return found
 
 
@@ -109,6 +109,12 @@ def open_viewer(page: Page, name: str = "meadow.jpg") -> dict:
     tile_of(page, hit).get_by_role("link").first.click()
     expect(page.get_by_test_id("viewer")).to_be_visible()
     return hit
+
+
+def enlarge(page: Page) -> None:
+    """Enlarge the open picture by its key, which a busy browser takes a moment to act on."""
+    page.keyboard.press("z")
+    expect(page.locator(".viewer-stage")).to_have_class(re.compile("is-zoomed"))
 
 
 # -- in the grid ---------------------------------------------------------------------------
@@ -170,7 +176,7 @@ def test_the_open_picture_shows_the_place_also_enlarged(page: Page) -> None:
     expect_at(rect(box), covered(rect(frame), hit))
     label = rect(page.get_by_test_id("found-label"))
     before = rect(frame)["width"]
-    page.keyboard.press("z")
+    enlarge(page)
     assert rect(frame)["width"] > 2 * before
     expect_at(rect(box), covered(rect(frame), hit))
     enlarged = rect(page.get_by_test_id("found-label"))
@@ -209,9 +215,8 @@ def test_the_place_is_searched_and_left_by_keys(page: Page) -> None:
 
 def test_moving_an_enlarged_picture_is_no_click(page: Page) -> None:
     open_viewer(page)
-    page.keyboard.press("z")
-    middle = page.locator(".viewer-stage").bounding_box()
-    assert middle is not None
+    enlarge(page)
+    middle = rect(page.locator(".viewer-stage"))
     page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
     page.mouse.down()
     page.mouse.move(middle["x"] + 20, middle["y"] + 90, steps=4)

@@ -1,7 +1,7 @@
 """The command line, Python and JSON give one answer; filters see what cameras and people wrote."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from visionquery import Library
+from visionquery.query.ast import Box
 from visionquery.search.result import Hit, Part, Response
 from visionquery.store.local import open_local
 
@@ -189,11 +190,14 @@ def as_json(hit: Hit) -> dict:
     def rounded(score: float | None) -> float | None:
         return None if score is None else round(score, 5)
 
+    def sides(box: Box | None) -> list[float] | None:
+        return None if box is None else [round(side, 2) for side in astuple(box)]
+
     def part_as_json(part: Part) -> dict:
         return {
             "text": part.text, "kind": part.kind, "excluded": part.excluded,
             "confidence": round(part.confidence, 4), "score": rounded(part.score),
-            "words": list(part.words),
+            "words": list(part.words), "box": sides(part.box),
         }  # fmt: skip
 
     return {
@@ -201,6 +205,7 @@ def as_json(hit: Hit) -> dict:
         "image_id": hit.image_id, "path": hit.path, "paths": list(hit.paths),
         "fragment": hit.fragment or None, "width": hit.width,
         "height": hit.height, "taken_at": hit.taken_at, "folded": list(hit.folded),
+        "box": sides(hit.box), "placed": hit.placed,
         "parts": list(map(part_as_json, hit.parts)),
     }  # fmt: skip
 

@@ -106,11 +106,7 @@ def index(
     """
     manners = manners_of(nice=nice, pause_on_battery=pause_on_battery, between=between)
     if reencode:
-        if paths or moved_from is not None or ocr or regions or on is not None:
-            raise InputError(
-                "--reencode is for the whole library: leave the paths, --ocr, --regions and --on "
-                "out, and bring folders up to date with a visionquery index of its own."
-            )
+        _check_whole(paths or moved_from is not None or ocr or regions or on is not None)
         _reencode(library, model, json=json, quiet=quiet, manners=manners)
         return
     paths = _named(paths, moved_from)
@@ -129,6 +125,14 @@ def index(
         _say(_texts_summary(texts) if texts else None, silent=silent)
     if json:
         _print_document(report, texts, views)
+
+
+def _check_whole(names_more: object) -> None:
+    if names_more:
+        raise InputError(
+            "--reencode is for the whole library: leave the paths, --ocr, --regions and --on "
+            "out, and bring folders up to date with a visionquery index of its own."
+        )
 
 
 def _check_reader(*, needed: bool) -> None:
