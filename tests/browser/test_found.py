@@ -75,8 +75,8 @@ def tile_of(page: Page, hit: dict) -> Locator:
 
 
 def rect(locator: Locator) -> FloatRect:
-    """Where an element is on the screen, once two frames were drawn: with little motion every change
-    is a transition of no length, which ends in the next frame."""
+    """Where an element is on the screen, once two frames were drawn: with little motion every
+    change is a transition of a millisecond, which ends in the next frame."""
     expect(locator).to_be_visible()
     found: FloatRect = locator.evaluate(
         """async element => {
