@@ -75,9 +75,15 @@ def tile_of(page: Page, hit: dict) -> Locator:
 
 
 def rect(locator: Locator) -> FloatRect:
-    """Where an element is on the screen now, also where that was not painted yet."""
+    """Where an element is on the screen, once two frames were drawn: with little motion every
+    change is a transition of a millisecond, which ends in the next frame."""
     expect(locator).to_be_visible()
-    found: FloatRect = locator.evaluate("element => element.getBoundingClientRect().toJSON()")
+    found: FloatRect = locator.evaluate(
+        """async element => {
+          await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+          return element.getBoundingClientRect().toJSON();
+        }"""
+    )
     return found
 
 
