@@ -56,11 +56,10 @@ def add(
             take_up = stack.enter_context(
                 on_cluster(on, store, model, here=take_up, limits=limits)
             )
-        report = index(
-            store, named_scopes(store, places), take_up=take_up, on_progress=on_progress
-        )
+        scopes = named_scopes(store, places)
+        report = index(store, scopes, take_up=take_up, on_progress=on_progress)
         refresh_background(store, encoder())
-        note = unseen_note(store, named_scopes(store, places), places)
+        note = unseen_note(store, scopes, places)
     return report if note is None else replace(report, notes=(*report.notes, note))
 
 

@@ -23,8 +23,9 @@ def test_search_document_has_the_documented_shape(vq, pictures):
     hit = document["results"][0]
     assert set(hit) == {
         "rank", "score", "confidence", "image_id", "path", "paths", "fragment", "width", "height",
-        "taken_at",
+        "taken_at", "box", "folded", "placed",
     }  # fmt: skip
+    assert (hit["box"], hit["folded"], hit["placed"]) == (None, [], None)
     assert hit["fragment"] is None
     assert (hit["rank"], hit["width"], hit["height"]) == (1, 64, 48)
     assert hit["paths"] == [hit["path"]]
