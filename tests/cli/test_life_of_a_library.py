@@ -146,7 +146,7 @@ def index_command(pictures: Path, library: Path, model: Path) -> list[str]:
 
 
 def stored_bytes(library: Path) -> int:
-    return sum(segment.stat().st_size for segment in library.glob("vectors-*/*"))
+    return sum(segment.stat().st_size for segment in library.glob("vectors-*/*.f32"))
 
 
 def committed(library: Path) -> int:
