@@ -33,6 +33,7 @@ from PIL import Image
 
 from visionquery import Library
 from visionquery.evaluate.ranking import average_precision
+from visionquery.query.ast import Blend, Text
 from visionquery.search.result import Response
 
 _SIDE = 800
@@ -174,7 +175,7 @@ def _of_photographs(
 ) -> dict[str, float]:
     ranks, seconds, precision = [], [], []
     for number in range(0, _ASKED):
-        caption = '"' + photos.captions[number][1].replace('"', "") + '"'
+        caption = Blend((Text(photos.captions[number][1]),))
         started = time.perf_counter()
         library.search(caption)
         seconds.append(time.perf_counter() - started)
@@ -183,7 +184,7 @@ def _of_photographs(
     for name, shown in photos.concepts.items():
         order = _order(library.search(name, limit=1000, min_confidence=0.0), places)
         precision.append(average_precision(np.flatnonzero(shown[order]) + 1))
-    absent = sum(bool(library.search(f'"{thing}"').hits) for thing in photos.absent)
+    absent = sum(bool(library.search(Blend((Text(thing),))).hits) for thing in photos.absent)
     return {
         "hit_rate@1 of captions": float(np.mean(np.array(ranks) < 1)),
         "hit_rate@10 of captions": float(np.mean(np.array(ranks) < 10)),
