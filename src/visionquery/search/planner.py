@@ -141,12 +141,13 @@ def _expression(node: Node, numbering: _Numbering) -> Expression:
 
 
 def _named_things(numbering: _Numbering, expression: Expression) -> dict[Blend, Probe]:
-    """Return the probes of descriptions that are asked for and name several things, and number the
-    vectors that these need."""
+    """Return the probes of descriptions that are asked for and are lists of things, and number the
+    vectors that these need. Sentences are found no better by their things in the parts of pictures
+    that are kept (`benchmarks/quality/regions.py`)."""
     asked, found = probes_asked(expression), {}
     for blend, number in list(numbering.blends.items()):
         match blend.terms:
-            case (Text(text, _, ()),) if number in asked and (named := named_in(text)).things:
+            case (Text(text, _, ()),) if number in asked and (named := named_in(text)).is_list:
                 others = (numbering.probe(Blend((Text(each),))) for each in named.texts[1:])
                 rows = (number, *(ref.index for ref in others))
                 found[blend] = replace(_probe(blend), named=named, rows=rows)

@@ -4,8 +4,8 @@ A part that shows one thing is nearer to its name than a picture that shows many
 several parts is near everything. So the best part of an image is compared with the best parts of
 all images, the whole with all wholes, each in spreads from its usual value; the larger counts, told
 as a cosine, so that whatever judges these need not know of regions. A few words name
-a thing, which may be small; many describe all of a picture, and no part of it alone. A description
-that names several things is judged with these (`parts`).
+a thing, which may be small; many describe all of a picture, and no part of it alone. A list
+of things is judged with each of them (`parts`).
 """
 
 from collections.abc import Collection, Sequence
