@@ -8,7 +8,7 @@ a thing, which may be small; many describe all of a picture, and no part of it a
 of things is judged with each of them (`parts`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,22 +42,34 @@ _LEAST_SPREAD: Final = 1e-4
 Cosines = NDArray[np.float32]
 
 
+_SAMPLED: Final = 8192
+"""Images from which scales are read, evenly spread: more tell nothing more."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lifted:
-    """Cosines (p, n) of probes with all images, as wholes and as these and their parts count, and
-    which region, (p, n), says more than the whole, -1 where none does. There are `views` of an
-    image, itself included, in the mean."""
+    """Cosines (p, n) of probes with all images, as wholes and as these and their parts count. By
+    probe that is asked for: which images, of those with regions, a part says more of than the
+    whole, and what the parts (m,) are worth. For the best of a probe, images count `times` (p,) as
+    many as there are."""
 
     whole: Cosines
     cosines: Cosines
-    regions: NDArray[np.intp]
-    boxes: NDArray[np.float32]
+    regions: Regions
+    in_part: Mapping[int, NDArray[np.bool_]]
+    worth: Mapping[int, Cosines]
     times: NDArray[np.float64]
 
     def box(self, probe: int, row: int) -> Box | None:
         """Return the part of an image that matches a probe best, None where it is the whole."""
-        region = int(self.regions[probe, row])
-        return None if region < 0 else Box(*map(float, self.boxes[region]))
+        starts, owners = self.regions.starts, self.regions.owners
+        first, end = np.searchsorted(owners, [row, row + 1]).tolist()
+        if probe not in self.worth or first == end:
+            return None
+        if not self.in_part[probe][int(np.searchsorted(starts, first))]:
+            return None
+        best = first + int(self.worth[probe][first:end].argmax())
+        return Box(*map(float, self.regions.boxes[best]))
 
 
 def lifted(
@@ -70,27 +82,28 @@ def lifted(
 ) -> Lifted:
     """Return what counts of images with cosines `whole` (p, n) for probes, whose cosines with the
     regions are `scores` (p, m), where those `asked` for may be met by a part of an image."""
-    found = np.full(whole.shape, -1, dtype=np.intp)
     cosines, times = whole.copy(), np.ones(len(whole))
-    starts = np.flatnonzero(np.diff(regions.owners, prepend=-1))
-    owners, counts = regions.owners[starts], np.diff(starts, append=len(regions.owners))
+    in_part: dict[int, NDArray[np.bool_]] = {}
+    worth: dict[int, Cosines] = {}
+    owners = regions.owners[regions.starts]
+    counts = np.diff(regions.starts, append=len(regions.owners))
     for place in sorted(asked):
         parts = scores[place] - _BIAS * regions.biases
         usual, spread = _scale(whole[place])
         as_whole = (whole[place, owners] - usual) / spread
         many = int(_words(probes[place]) > _FEW_WORDS)
-        best = np.maximum.reduceat(parts, starts)
+        best = np.maximum.reduceat(parts, regions.starts)
         as_part = _in_spreads(best) - _MARGINS[many]
-        in_mean = _in_spreads(np.add.reduceat(parts, starts) / counts)
+        in_mean = _in_spreads(np.add.reduceat(parts, regions.starts) / counts)
         judged = np.maximum(as_whole, as_part) + _OF_MEAN[many] * in_mean
         # What is usual stays usual, so that curves of wholes hold.
         cosines[place, owners] = usual + spread * _in_spreads(judged)
         if probes[place].named is not None:
             judged = _with_things(whole, regions, scores, probes[place])
             cosines[place] = usual + spread * _in_spreads(judged)
-        found[place, owners] = np.where(as_part > as_whole, _first(parts, best, counts), -1)
+        in_part[place], worth[place] = as_part > as_whole, parts
         times[place] = 1.0 if many else (1 + counts.mean()) ** _APART
-    return Lifted(whole, cosines, found, regions.boxes, times)
+    return Lifted(whole, cosines, regions, in_part, worth, times)
 
 
 def _with_things(whole: Cosines, regions: Regions, scores: Cosines, probe: Probe) -> Cosines:
@@ -98,19 +111,13 @@ def _with_things(whole: Cosines, regions: Regions, scores: Cosines, probe: Probe
     rows, named = list(probe.rows), probe.named
     assert named is not None, "a description without things is judged by its best part"
     best = best_views(whole[rows], scores[rows], regions.owners)
-    return in_parts(whole[rows[0]], best, named, usual_of(whole[rows[0]], best, named))
+    every = slice(None, None, -(-max(best.shape[1], 1) // _SAMPLED))
+    usual = usual_of(whole[rows[0], every], best[:, every], named)
+    return in_parts(whole[rows[0]], best, named, usual)
 
 
 def _words(probe: Probe) -> int:
     return sum(len(unit[0].split()) for unit in probe.phrases)
-
-
-def _first(parts: Cosines, best: Cosines, counts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the first region, (n,), of each image that is as good as its best."""
-    images = np.repeat(np.arange(len(counts)), counts)
-    is_best = np.flatnonzero(parts == best[images])
-    _, first = np.unique(images[is_best], return_index=True)
-    return is_best[first]
 
 
 def _in_spreads(values: NDArray[Any]) -> Cosines:
@@ -120,5 +127,6 @@ def _in_spreads(values: NDArray[Any]) -> Cosines:
 
 def _scale(values: NDArray[Any]) -> tuple[float, float]:
     """Return the usual value and the spread of what does not match, from the lower half."""
-    low, half = np.quantile(values, (0.16, 0.5)) if len(values) else (0.0, 0.0)
+    sample = values[:: -(-max(len(values), 1) // _SAMPLED)]
+    low, half = np.quantile(sample, (0.16, 0.5)) if len(sample) else (0.0, 0.0)
     return float(half), max(float(half - low), _LEAST_SPREAD)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from visionquery.errors import StoreError
 from visionquery.store import catalog
 from visionquery.store.kernels import quantized
-from visionquery.store.regions import ImageRegions, Regions, products
+from visionquery.store.regions import ImageRegions, Regions, products, starts_of
 from visionquery.store.vectors import Segments
 
 __all__ = [
@@ -102,8 +102,10 @@ class RegionFiles:
             owners, boxes, biases = owners[order], boxes[order], biases[order]
         scales = (block[:, :1] for block in numbers)
         blocks = list(zip(self.codes.blocks(rows), scales, strict=True))
+        rows_of_images = owners.astype(np.intp)
         return Regions(
-            owners.astype(np.intp),
+            rows_of_images,
+            starts_of(rows_of_images),
             boxes,
             biases,
             lambda probes: products(blocks, probes, rows, order),

@@ -19,6 +19,7 @@ __all__ = [
     "no_regions",
     "products",
     "regions_of",
+    "starts_of",
 ]
 
 _ROWS_PER_PIECE = 16_384
@@ -40,9 +41,11 @@ class ImageRegions:
 @dataclass(frozen=True, slots=True, eq=False)
 class Regions:
     """The regions of a library: the rows (m,), rising, of the images that they are of, their boxes
-    (m, 4), left, top, width and height in percent, and their biases (m,), as images have them."""
+    (m, 4), left, top, width and height in percent, and their biases (m,), as images have them. The
+    regions of the i-th image that has some start at `starts` (i,)."""
 
     owners: NDArray[np.intp]
+    starts: NDArray[np.intp]
     boxes: NDArray[np.float32]
     biases: NDArray[np.float32]
     products: Callable[[Matrix], NDArray[np.float32]]
@@ -92,7 +95,19 @@ def regions_of(
     boxes = np.concatenate([each.boxes for each in ordered])
     biases = np.concatenate([each.biases for each in ordered])
     blocks = [(codes.reshape(-1, embed_dim), scales)]
-    return Regions(rows, boxes, biases, lambda probes: products(blocks, probes, len(rows), None))
+    return Regions(
+        rows,
+        starts_of(rows),
+        boxes,
+        biases,
+        lambda probes: products(blocks, probes, len(rows), None),
+    )
+
+
+def starts_of(owners: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return where the regions of each image start, (i,), of owners (m,), rising."""
+    starts: NDArray[np.intp] = np.flatnonzero(np.diff(owners, prepend=-1))
+    return starts
 
 
 def products(
