@@ -270,3 +270,12 @@ def test_a_checker_of_accessibility_finds_nothing(page: Page, scheme: str) -> No
     page.get_by_test_id("found-label").click()
     found = axe.Axe().run(page)
     assert [f["id"] for f in found.response["violations"] if f["impact"] == "serious"] == []
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, 900])
+def test_nothing_of_the_panel_is_cut_off(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_viewer(page)
+    panel = page.locator(".viewer-panel")
+    expect(panel).to_be_visible()
+    assert panel.evaluate("one => one.scrollWidth <= one.clientWidth")
