@@ -173,22 +173,25 @@ def _ordinary(photos: Photos, names: Sequence[Path], folder: Path, model: str) -
 def _of_photographs(
     library: Library, photos: Photos, places: dict[str, int]
 ) -> dict[str, float]:
-    ranks, seconds, precision = [], [], []
+    ranks, seconds, precision, answered = [], [], [], []
     for number in range(0, _ASKED):
         caption = Blend((Text(photos.captions[number][1]),))
         started = time.perf_counter()
-        library.search(caption)
+        answered.append(bool(library.search(caption).hits))
         seconds.append(time.perf_counter() - started)
         order = _order(library.search(caption, limit=1000, min_confidence=0.0), places)
         ranks.append(int(np.flatnonzero(order == number)[0]))
     for name, shown in photos.concepts.items():
         order = _order(library.search(name, limit=1000, min_confidence=0.0), places)
         precision.append(average_precision(np.flatnonzero(shown[order]) + 1))
+    named = sum(bool(library.search(name).hits) for name in photos.concepts)
     absent = sum(bool(library.search(Blend((Text(thing),))).hits) for thing in photos.absent)
     return {
         "hit_rate@1 of captions": float(np.mean(np.array(ranks) < 1)),
         "hit_rate@10 of captions": float(np.mean(np.array(ranks) < 10)),
         "concepts, average precision": float(np.mean(precision)),
+        "share of captions answered": float(np.mean(answered)),
+        "share of concepts answered": named / len(photos.concepts),
         "share of absent things answered": absent / len(photos.absent),
         "milliseconds of a search": 1e3 * statistics.median(seconds[-_TIMED:]),
     }
